@@ -1,0 +1,92 @@
+// Package anomaly decides which clusters are unlike themselves: it scores
+// closed windows against their baselines, ranks them, and gives what stands
+// out a life (pending, firing, resolved).
+//
+// It is pure: no goroutine, no I/O, no clock.
+package anomaly
+
+import (
+	"time"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// State is where an anomaly is in its life.
+type State string
+
+// The states, in the words of Prometheus alerts.
+const (
+	Pending  State = "pending"
+	Firing   State = "firing"
+	Resolved State = "resolved"
+)
+
+// Severity is fixed when an anomaly fires.
+type Severity string
+
+// The severities.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+// Anomaly is a cluster outside of its baseline. Values are final at the time
+// they are handed out: a receiver may keep them.
+type Anomaly struct {
+	// ID is the identity: tenant, cluster and end of the first pending window,
+	// hashed. It never changes in the life of the anomaly.
+	ID      string
+	State   State
+	Cluster *fingerprint.ClusterKey
+	// Z is the cluster's combined z-score, signed by the driving feature:
+	// never weighted, always finite.
+	Z float64
+	// Rank is the place among the tenant's anomalies of this evaluation, 1 is
+	// the most anomalous; 0 when it is past the cut.
+	Rank     int
+	Severity Severity
+
+	StartedAt  time.Time // end of the first pending window
+	FiredAt    time.Time // zero while pending
+	ResolvedAt time.Time // zero until resolved
+	// WindowStart and WindowEnd are of the last window evaluated.
+	WindowStart, WindowEnd time.Time
+
+	// Features are the driving features, most deviating first.
+	Features []Feature
+	// Subjects are the top subjects (at most 3) of the window that made it
+	// fire, or, while it goes on, of the one with the highest |z|.
+	Subjects []SubjectShare
+	// Parts are other clusters of the same story.
+	Parts []Part
+	// Trend is the driving feature's observed value in the last windows,
+	// oldest first, at most 60.
+	Trend []float64
+	// Learning marks an anomaly found before the tenant's learning period
+	// ended.
+	Learning bool
+	// PartialSources names the sources that the window lacks.
+	PartialSources []string
+}
+
+// Feature is one feature of a window against what was expected.
+type Feature struct {
+	Name      string
+	Observed  float64
+	Expected  float64 // predictive median
+	Low, High float64 // 95 % predictive band
+	Z         float64
+}
+
+// SubjectShare is a subject and its share (0 to 1) of the window's events.
+type SubjectShare struct {
+	Name  string
+	Share float64
+}
+
+// Part is another cluster of the same story.
+type Part struct {
+	Cluster *fingerprint.ClusterKey
+	Z       float64
+}

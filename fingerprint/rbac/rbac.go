@@ -1,0 +1,50 @@
+// Package rbac answers which roles a subject acts under. It is a pure resolver
+// over an immutable policy snapshot: loading manifests is the business of
+// ingest/policy.
+package rbac
+
+// Request is one access as RBAC sees it. Its strings may alias a record's
+// buffer: a [Policy] never retains them.
+type Request struct {
+	User        string
+	Groups      []string
+	Verb        string
+	APIGroup    string
+	Resource    string // plural, without subresource; empty for a non-resource request
+	Subresource string
+	Namespace   string
+	Object      string
+	Path        string // for a non-resource request
+}
+
+// Source says where a role key came from.
+type Source uint8
+
+// The sources of a role key, from the most to the least trustworthy.
+// SourceUnknown is the zero value: nothing told the role.
+const (
+	SourceUnknown Source = iota
+	SourceRBAC
+	SourceAnnotation
+	SourceMapping
+	SourceConvention
+)
+
+// Answer is what the policy says about a request.
+type Answer struct {
+	// Key is the canonical role key: every role bound to the subject in the
+	// request's scope, sorted and joined with ",", without those bound to
+	// every authenticated user. Each is written "ClusterRole/name" or
+	// "Role/namespace/name". Empty when none is bound.
+	Key string
+	// Allowed reports whether any rule of any bound role allows the request.
+	Allowed bool
+}
+
+// Resolver answers requests. A nil *Policy is a valid Resolver that knows
+// nothing.
+type Resolver interface {
+	// Resolve returns the answer and whether the policy knows the subject at
+	// all. It is safe for concurrent use and does not retain the request.
+	Resolve(r *Request) (a Answer, known bool)
+}
