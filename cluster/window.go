@@ -3,7 +3,15 @@
 //
 // It is pure: no goroutine, no I/O, no clock; event time is an argument. It
 // does not know ingest: the application hands it events (or, later, partial
-// counts) and watermarks.
+// counts), says which sources are idle or stalled, and calls [Windows.Advance].
+//
+// An event is added to the partial of its (pane, cluster). When the watermark
+// passes the end of a pane, the pane is closed: its partials are admitted under
+// the tenant's budgets in (tenant, cluster id) order, looked up in the memory
+// of what was seen before, and added to the sliding sums of their clusters,
+// from which they are subtracted again when the window has moved on. Nothing
+// depends on the order in which sources were interleaved, nor on how often
+// Advance was called.
 package cluster
 
 import "github.com/logcluster/logcluster/fingerprint"
@@ -41,14 +49,34 @@ type Window struct {
 	// Counts are of the whole window.
 	Counts Counts
 	// Fresh are the counts of the panes that the window before this one did
-	// not have (distinct counts within those panes only).
+	// not have (distinct counts within those panes only). Zero in a Training.
 	Fresh Counts
-	// Top are the most active subjects, most active first, ties by name: at
-	// most [TopSubjects] of them. Valid until the visit returns.
-	Top []SubjectCount
+	// Ranking answers who was most active in the window. It is nil in a
+	// Training, and then nobody is. Use [Window.AppendTop].
+	Ranking Ranking
 }
 
-// TopSubjects is how many subjects of a window are named.
+// Ranking names the most active subjects of a window. It is an interface so
+// that a window can be assembled without one (in tests, or from a recording);
+// [Windows] ranks on demand, because only the few windows that stand out are
+// ever asked.
+type Ranking interface {
+	// AppendTop appends at most n subjects to dst, the most active first,
+	// ties by name, and returns the extended slice.
+	AppendTop(dst []SubjectCount, n int) []SubjectCount
+}
+
+// AppendTop appends the n most active subjects of the window to dst and returns
+// the extended slice: most active first, ties by name. It may be called until
+// the visit that the window came with returns; the names may be kept.
+func (w *Window) AppendTop(dst []SubjectCount, n int) []SubjectCount {
+	if w.Ranking == nil || n <= 0 {
+		return dst
+	}
+	return w.Ranking.AppendTop(dst, n)
+}
+
+// TopSubjects is how many subjects of a window are named by default.
 const TopSubjects = 3
 
 // SubjectCount is a subject and its events in a window.
@@ -58,13 +86,14 @@ type SubjectCount struct {
 }
 
 // Evaluation is one window of one tenant, closed by the watermark: every
-// cluster that has events in it. It is produced exactly once for every
-// tenant and window end.
+// cluster that has events in it. It is produced exactly once for every tenant
+// and window end for which the input was alive during the whole window (see
+// [Config.MaxGap]).
 type Evaluation struct {
 	Tenant     string
 	Start, End int64 // Unix nanoseconds, End exclusive
-	// Partial names the sources that were left out because they stalled; nil
-	// for a complete window.
+	// Partial names the sources that were left out of a part of the window
+	// because they stalled, ascending; nil for a complete window.
 	Partial []string
 	// Windows are in ascending order of cluster id. Clusters without events
 	// are not listed. The slice is valid until the visit returns.
@@ -73,15 +102,27 @@ type Evaluation struct {
 
 // Training is one finalised, non-overlapping window of a tenant, corrected by
 // late events inside the grace: what baselines are fitted to. Clusters without
-// events are not listed: they had a window of zeros.
+// events are not listed: they had a window of zeros. It is as long as an
+// Evaluation's window.
 type Training struct {
 	Tenant     string
-	Start, End int64
-	Windows    []Window // ascending cluster id; Fresh and Top are not set
+	Start, End int64 // Unix nanoseconds, End exclusive
+	// Incomplete marks a window that lacks events for a reason that says
+	// nothing about the clusters: it began before the first event (or before
+	// the first one after a gap longer than [Config.MaxGap]), its end is
+	// inside such a gap, or a stalled source was left out of it. It is handed
+	// out so that the sums are right; it is no good for fitting.
+	Incomplete bool
+	// Windows are in ascending order of cluster id; Fresh and Ranking are not
+	// set. The slice is valid until the visit returns.
+	Windows []Window
 }
 
-// Visitor receives what a watermark closes, in order of event time; at equal
-// time trainings come first, then evaluations, tenants in ascending order.
+// Visitor receives what a watermark closes, in the order in which it falls due
+// in event time: an Evaluation at its End, a Training at its End plus
+// [Config.Grace]. At equal time trainings come first, then evaluations, each
+// with tenants in ascending order. A Visitor must not call back into the
+// [Windows] that calls it, except to rank subjects.
 type Visitor interface {
 	Train(*Training)
 	Evaluate(*Evaluation)
