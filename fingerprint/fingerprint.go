@@ -7,8 +7,9 @@ import (
 )
 
 // Fingerprint is the identity that an event is counted under. It is interned:
-// the same identity is the same pointer for the life of the [Fingerprinter]
-// (until evicted), and it must not be modified.
+// the same identity (and role source) is the same pointer for the life of the
+// [Fingerprinter] or until it is evicted. It must not be modified. Whoever
+// keeps one for longer compares it by ID, never by pointer.
 type Fingerprint struct {
 	// ID is a stable 64-bit hash (xxhash) of tenant, role, verb and resource.
 	// It is the same in every process and for every version of the program.

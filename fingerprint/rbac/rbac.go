@@ -1,6 +1,10 @@
 // Package rbac answers which roles a subject acts under. It is a pure resolver
 // over an immutable policy snapshot: loading manifests is the business of
 // ingest/policy.
+//
+// It also speaks the authorizer's own language: [ParseReason] reads the
+// explanation that a Kubernetes API server writes into its audit log, and
+// [Role] spells the keys that roles are known by everywhere.
 package rbac
 
 // Request is one access as RBAC sees it. Its strings may alias a record's
@@ -37,7 +41,8 @@ type Answer struct {
 	// every authenticated user. Each is written "ClusterRole/name" or
 	// "Role/namespace/name". Empty when none is bound.
 	Key string
-	// Allowed reports whether any rule of any bound role allows the request.
+	// Allowed reports whether any rule of any bound role allows the request,
+	// those bound to every authenticated user included.
 	Allowed bool
 }
 
@@ -45,6 +50,8 @@ type Answer struct {
 // nothing.
 type Resolver interface {
 	// Resolve returns the answer and whether the policy knows the subject at
-	// all. It is safe for concurrent use and does not retain the request.
+	// all: whether any binding in any namespace names the user or one of the
+	// user's groups, those of every authenticated user included. It is safe
+	// for concurrent use and does not retain the request.
 	Resolve(r *Request) (a Answer, known bool)
 }
