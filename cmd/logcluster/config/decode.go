@@ -18,6 +18,7 @@ type decoder struct {
 	file     string
 	problems Problems
 	at       map[string]position // by path
+	paths    map[string]bool     // every field there is; true for a table
 }
 
 var (
@@ -66,9 +67,8 @@ func (d *decoder) null(at position, v reflect.Value, path string) {
 
 // mapping decodes the fields of a struct.
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
-	at := position{file: d.file, line: n.Line}
 	if n.Kind != yaml.MappingNode {
-		d.add(at, path, "is a section of fields, not "+kindOf(n))
+		d.add(position{file: d.file, line: n.Line}, path, "is a section of fields, not "+kindOf(n))
 		return
 	}
 	fields := fieldsOf(v.Type())
@@ -76,6 +76,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 		for _, f := range fields {
 			if f.name == key {
 				d.value(value, v.FieldByIndex(f.index), join(path, key))
+				d.at[join(path, key)] = at // the key's line, which a section's first field is below
 				return
 			}
 		}

@@ -101,8 +101,9 @@ func find(root reflect.Value, path string) (reflect.Value, error) {
 		if !hasIndex {
 			continue
 		}
-		i, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
-		if err != nil || v.Kind() != reflect.Slice || i < 0 || i >= v.Len() {
+		digits, closed := strings.CutSuffix(index, "]")
+		i, err := strconv.Atoi(digits)
+		if err != nil || !closed || v.Kind() != reflect.Slice || i < 0 || i >= v.Len() {
 			return v, fmt.Errorf("%s has no item [%s", name, index)
 		}
 		v = v.Index(i)

@@ -25,7 +25,13 @@ func Validate(cfg any) error {
 	return d.problems.sorted()
 }
 
-func (d *decoder) validate(ptr reflect.Value) { d.validateAt(ptr.Elem(), "") }
+func (d *decoder) validate(ptr reflect.Value) {
+	d.paths = map[string]bool{}
+	for _, f := range fieldsBelow(ptr.Elem(), "") {
+		d.paths[f.Path] = strings.HasPrefix(f.Type, "names,")
+	}
+	d.validateAt(ptr.Elem(), "")
+}
 
 // validateAt asks v if it can be asked, else what is below it. Whoever has a
 // Validate method speaks for everything inside.
@@ -38,8 +44,8 @@ func (d *decoder) validateAt(v reflect.Value, path string) {
 	}
 	if v.CanAddr() {
 		if c, ok := v.Addr().Interface().(validator); ok {
-			for _, e := range flatten(c.Validate()) {
-				d.object(path, e)
+			for _, text := range flatten(c.Validate()) {
+				d.object(path, text)
 			}
 			return
 		}
@@ -56,35 +62,58 @@ func (d *decoder) validateAt(v reflect.Value, path string) {
 	}
 }
 
-// flatten returns the errors that were joined, the innermost joins first
-// taken apart.
-func flatten(err error) []error {
+// flatten returns the texts of the errors that were joined, each with what was
+// wrapped around the join in front of it.
+func flatten(err error) []string {
 	if err == nil {
 		return nil
 	}
-	var many interface{ Unwrap() []error }
-	if errors.As(err, &many) {
-		var out []error
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []string
 		for _, e := range many.Unwrap() {
 			out = append(out, flatten(e)...)
 		}
 		return out
 	}
-	return []error{err}
+	inner := errors.Unwrap(err)
+	around, wrapped := "", false
+	if inner != nil {
+		around, wrapped = strings.CutSuffix(err.Error(), inner.Error())
+	}
+	if !wrapped {
+		return []string{err.Error()}
+	}
+	out := flatten(inner)
+	for i := range out {
+		out[i] = around + out[i]
+	}
+	return out
 }
 
-var fieldPath = regexp.MustCompile(`^([a-z][a-z0-9_]*(?:\[\d+\])?(?:\.[A-Za-z0-9_-]+(?:\[\d+\])?)*): `)
+var (
+	fieldPath = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*(?:\[\d+\])?(?:\.[A-Za-z0-9_-]+(?:\[\d+\])?)*): `)
+	itemIndex = regexp.MustCompile(`\[\d+\]`)
+)
 
 // object adds a validator's objection at the line of the field it names, or,
 // when the file does not give that field, of the nearest section around it.
-func (d *decoder) object(base string, err error) {
-	text, path := err.Error(), base
-	if m := fieldPath.FindStringSubmatch(text); m != nil {
-		text = text[len(m[0]):]
-		path = m[1]
-		if base != "" && path != base && !strings.HasPrefix(path, base+".") && !strings.HasPrefix(path, base+"[") {
-			path = join(base, path)
+func (d *decoder) object(base, text string) {
+	path := base
+	for {
+		m := fieldPath.FindStringSubmatch(text)
+		if m == nil {
+			break
 		}
+		next := ""
+		for _, p := range []string{m[1], join(path, m[1])} {
+			if p != path && strings.HasPrefix(p, path) && d.known(p) {
+				next = p
+			}
+		}
+		if next == "" {
+			break
+		}
+		path, text = next, text[len(m[0]):]
 	}
 	at := position{}
 	for p := path; p != ""; p = parent(p) {
@@ -94,6 +123,21 @@ func (d *decoder) object(base string, err error) {
 		}
 	}
 	d.add(at, path, text)
+}
+
+// known reports whether the path is a field, an item of a list or a name in a
+// table: what stands before a colon in an objection can be prose too.
+func (d *decoder) known(path string) bool {
+	for p := range d.paths {
+		generic := itemIndex.ReplaceAllString(path, "[]")
+		if generic == p || generic == p+"[]" {
+			return true
+		}
+		if d.paths[p] && strings.HasPrefix(generic, p+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // parent returns the path without its last step, "" at the root.
