@@ -1,0 +1,129 @@
+package alertmanager
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/logcluster/logcluster/alert"
+)
+
+// The names of the alerts. Labels are an alert's identity in Alertmanager: they
+// are the same from firing to resolved, and nothing that changes is in them.
+const (
+	AlertName       = "LogclusterAnomaly"
+	MissedAlertName = "LogclusterMissedWhileDown"
+)
+
+// ownLabel reports whether a label is one of the alert itself.
+func ownLabel(name string) bool {
+	switch name {
+	case "alertname", "tenant", "role", "resource", "access", "severity", "cluster":
+		return true
+	}
+	return false
+}
+
+// wireAlert is an alert of Alertmanager's API v2 (postableAlert).
+type wireAlert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
+}
+
+// labelsOf are the identity of an alert.
+func (c *Config) labelsOf(a *alert.Alert) map[string]string {
+	return c.labels(map[string]string{
+		"alertname": AlertName,
+		"tenant":    a.Tenant,
+		"role":      a.Role,
+		"resource":  a.Resource,
+		"access":    a.Access,
+		"severity":  a.Severity,
+		"cluster":   a.Cluster,
+	})
+}
+
+// missedLabels are the identity of a tenant's alert about what was missed.
+func (c *Config) missedLabels(tenant string) map[string]string {
+	return c.labels(map[string]string{"alertname": MissedAlertName, "tenant": tenant, "severity": "warning"})
+}
+
+func (c *Config) labels(own map[string]string) map[string]string {
+	for name, value := range own {
+		own[name] = unbrace(value)
+	}
+	for name, value := range c.ExternalLabels {
+		own[name] = value
+	}
+	return own
+}
+
+// keyOf is the identity as one string: JSON, whose maps have sorted keys.
+func keyOf(labels map[string]string) string {
+	key, _ := json.Marshal(labels) // strings always encode
+	return string(key)
+}
+
+// annotationsOf are what a person reads of an alert.
+func annotationsOf(a *alert.Alert) map[string]string {
+	out := map[string]string{
+		"summary":       a.Summary,
+		"description":   describe(a),
+		"subjects":      subjectLines(a.Subjects),
+		"parts":         partLines(a.Parts),
+		"logql":         a.LogQL,
+		"logql_history": alert.HistoryQuery(a),
+		"z":             fmt.Sprintf("%.1f", a.Z),
+		"rank":          fmt.Sprint(a.Rank),
+		"id":            a.ID,
+	}
+	for name, value := range out {
+		if value == "" {
+			delete(out, name)
+		}
+		out[name] = unbrace(value)
+	}
+	return out
+}
+
+// describe has one line for each driving feature.
+func describe(a *alert.Alert) string {
+	var b strings.Builder
+	for _, f := range a.Features {
+		fmt.Fprintf(&b, "%s: %.4g, expected %.4g (95 %% within %.4g to %.4g), z %+.1f\n",
+			f.Name, f.Observed, f.Expected, f.Low, f.High, f.Z)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func subjectLines(subjects []alert.Subject) string {
+	lines := make([]string, len(subjects))
+	for i, s := range subjects {
+		lines[i] = fmt.Sprintf("%s (%.0f %%)", s.Name, 100*s.Share)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func partLines(parts []alert.Part) string {
+	lines := make([]string, len(parts))
+	for i, p := range parts {
+		lines[i] = fmt.Sprintf("%s: %s %s, z %+.1f", p.Role, p.Access, p.Resource, p.Z)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// unbrace takes the braces of templates apart: Alertmanager does not evaluate
+// an annotation, but a template of its user may.
+func unbrace(s string) string {
+	for strings.Contains(s, "{{") {
+		s = strings.ReplaceAll(s, "{{", "{ {")
+	}
+	for strings.Contains(s, "}}") {
+		s = strings.ReplaceAll(s, "}}", "} }")
+	}
+	return s
+}

@@ -1,0 +1,158 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// The most bytes of text from records, and the most list entries, that an
+// [Alert] carries. They bound the size of an alert (about 16 KiB at the very
+// most) whatever a record said.
+const (
+	maxName     = 256 // a subject, resource, tenant or source
+	maxRole     = 512 // a role key: several roles
+	maxSummary  = 1024
+	maxFeatures = 8
+	maxSubjects = 3
+	maxParts    = 10
+	maxPartial  = 16
+)
+
+// Config is how alerts are written.
+type Config struct {
+	// AuditSelector is the LogQL stream selector of the audit log, where it is
+	// also shipped to Loki: the query of an alert starts with it.
+	AuditSelector string `yaml:"audit_selector"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{AuditSelector: `{job="kubernetes-audit"}`}
+}
+
+// Validate checks the configuration and returns all problems joined.
+func (c Config) Validate() error {
+	s := c.AuditSelector
+	if !strings.HasPrefix(s, "{") || !strings.HasSuffix(s, "}") || len(s) < 3 {
+		return fmt.Errorf(`audit_selector %q: want a LogQL stream selector like {job="kubernetes-audit"}`, s)
+	}
+	if strings.ContainsAny(s, "\n\r") || strings.Contains(s, "{{") {
+		return errors.Join(fmt.Errorf("audit_selector %q: want one line without template braces", s))
+	}
+	return nil
+}
+
+// From writes an anomaly as an alert: every field of the JSON form, the
+// sentence and the query among them. It is pure, keeps nothing of a, and gives
+// the same alert for the same anomaly. Text from records comes out through
+// [Clean]; numbers come out finite.
+func From(a *anomaly.Anomaly, c Config) Alert {
+	key := a.Cluster
+	out := Alert{
+		SchemaVersion: SchemaVersion,
+		ID:            Clean(a.ID, maxName),
+		State:         string(a.State),
+		Tenant:        Clean(key.Tenant, maxName),
+		Cluster:       key.ID.String(),
+		Role:          Clean(key.Role, maxRole),
+		RoleSource:    fmt.Sprint(key.RoleSource),
+		APIGroup:      Clean(key.APIGroup, maxName),
+		Resource:      Clean(key.Resource, maxName),
+		Access:        fmt.Sprint(key.Access),
+		Z:             finite(a.Z),
+		Rank:          a.Rank,
+		Severity:      string(a.Severity),
+		StartedAt:     a.StartedAt.UTC(),
+		FiredAt:       instant(a.FiredAt),
+		ResolvedAt:    instant(a.ResolvedAt),
+		WindowStart:   a.WindowStart.UTC(),
+		WindowEnd:     a.WindowEnd.UTC(),
+		Features:      features(a.Features),
+		Subjects:      subjects(a.Subjects),
+		Parts:         parts(a.Parts),
+		Learning:      a.Learning,
+		Partial:       partial(a.PartialSources),
+	}
+	out.Summary = summarize(&out)
+	out.LogQL = auditQuery(c.AuditSelector, key, a)
+	return out
+}
+
+// instant is a time that may not have come.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// finite guards the JSON form: a number that is not finite would lose the
+// whole alert.
+func finite(x float64) float64 {
+	switch {
+	case math.IsNaN(x):
+		return 0
+	case math.IsInf(x, 0):
+		return math.Copysign(math.MaxFloat64, x)
+	}
+	return x
+}
+
+func features(in []anomaly.Feature) []Feature {
+	in = in[:min(len(in), maxFeatures)]
+	out := make([]Feature, len(in))
+	for i, f := range in {
+		out[i] = Feature{
+			Name:     Clean(f.Name, maxName),
+			Observed: finite(f.Observed),
+			Expected: finite(f.Expected),
+			Low:      finite(f.Low),
+			High:     finite(f.High),
+			Z:        finite(f.Z),
+		}
+	}
+	return out
+}
+
+func subjects(in []anomaly.SubjectShare) []Subject {
+	in = in[:min(len(in), maxSubjects)]
+	out := make([]Subject, len(in))
+	for i, s := range in {
+		out[i] = Subject{Name: Clean(s.Name, maxName), Share: finite(s.Share)}
+	}
+	return out
+}
+
+func parts(in []anomaly.Part) []Part {
+	in = in[:min(len(in), maxParts)]
+	out := make([]Part, len(in))
+	for i, p := range in {
+		out[i] = part(p.Cluster, p.Z)
+	}
+	return out
+}
+
+func part(key *fingerprint.ClusterKey, z float64) Part {
+	return Part{
+		Cluster:  key.ID.String(),
+		Role:     Clean(key.Role, maxRole),
+		Resource: Clean(key.Resource, maxName),
+		Access:   fmt.Sprint(key.Access),
+		Z:        finite(z),
+	}
+}
+
+func partial(in []string) []string {
+	var out []string
+	for _, s := range in[:min(len(in), maxPartial)] {
+		out = append(out, Clean(s, maxName))
+	}
+	return out
+}

@@ -1,0 +1,224 @@
+package alert
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// leadShare is the share of the events from which on one subject is named as
+// the one who did it; below it, the role is.
+const leadShare = 0.5
+
+// alsoZ is how far, in |z|, a second feature has to deviate to be told in the
+// sentence.
+const alsoZ = 3
+
+// summarize writes the sentence that a person reads first: who does what, how
+// much against how much usual, since when. It reads cleaned fields only.
+func summarize(a *Alert) string {
+	var b strings.Builder
+	if a.State == "resolved" && a.ResolvedAt != nil {
+		fmt.Fprintf(&b, "Over at %s: ", clock(*a.ResolvedAt, a.StartedAt))
+	}
+	fmt.Fprintf(&b, "%s %s", Who(a), What(a))
+	if much := HowMuch(a); much != "" {
+		b.WriteString(": " + much)
+	}
+	fmt.Fprintf(&b, ", since %s", clock(a.StartedAt, a.WindowEnd))
+	b.WriteString(sharesTail(a))
+	if len(a.Features) > 1 && math.Abs(a.Features[1].Z) >= alsoZ {
+		f := a.Features[1]
+		fmt.Fprintf(&b, "; also %s, usually %s", wordsOf(f.Name).count(f), wordsOf(f.Name).number(f.Expected))
+	}
+	if n := len(a.Parts); n > 0 {
+		fmt.Fprintf(&b, "; with %s more of the same story", plural(n, "cluster", "clusters"))
+	}
+	if len(a.Partial) > 0 {
+		b.WriteString("; incomplete, without " + strings.Join(a.Partial, ", "))
+	}
+	if a.Learning {
+		b.WriteString("; still learning what is usual")
+	}
+	return Clean(b.String(), maxSummary)
+}
+
+// Who names the actor of an alert: the subject with most of the events and its
+// role, or the role when no subject has at least half of them.
+func Who(a *Alert) string {
+	role := shortRole(a.Role)
+	if len(a.Subjects) == 0 || a.Subjects[0].Share < leadShare {
+		return role
+	}
+	return a.Subjects[0].Name + " (" + role + ")"
+}
+
+// shortRole shows two roles of a role key and counts the others.
+func shortRole(key string) string {
+	if key == "" || key == "unknown" {
+		return "role unknown"
+	}
+	roles := strings.Split(key, ",")
+	if len(roles) <= 2 {
+		return strings.Join(roles, ", ")
+	}
+	return fmt.Sprintf("%s, %s and %d more", roles[0], roles[1], len(roles)-2)
+}
+
+// What says what was done: a verb for the access, and the resource.
+func What(a *Alert) string {
+	resource := strings.TrimPrefix(a.Resource, "nonresource:")
+	switch a.Access {
+	case "read":
+		return "reads " + resource
+	case "write":
+		return "writes " + resource
+	case "delete":
+		return "deletes " + resource
+	case "connect":
+		return "connects through " + resource
+	case "escalate":
+		return "escalates through " + resource
+	case "review":
+		return "reviews access through " + resource
+	}
+	return a.Access + " " + resource
+}
+
+// HowMuch says what the driving feature was against what is usual, and in how
+// long; empty for an alert without features.
+func HowMuch(a *Alert) string {
+	if len(a.Features) == 0 {
+		return ""
+	}
+	f := a.Features[0]
+	w := wordsOf(f.Name)
+	window := span(a.WindowEnd.Sub(a.WindowStart))
+	usual := fmt.Sprintf("usually %s (%s)", w.number(f.Expected), w.band(f))
+	switch {
+	case f.Z < 0 && f.Observed == 0 && w.silence != "":
+		return fmt.Sprintf("%s for %s, %s", w.silence, window, usual)
+	case f.Z < 0:
+		return fmt.Sprintf("only %s in %s, %s", w.count(f), window, usual)
+	}
+	return fmt.Sprintf("%s in %s, %s", w.count(f), window, usual)
+}
+
+// words is how one feature is spoken of.
+type words struct {
+	one, many string
+	share     bool   // a share from 0 to 1, told in percent
+	silence   string // what zero is called when it is too few
+}
+
+// vocabulary has the words for each feature of the contract. A feature that is
+// not here is told by its name.
+var vocabulary = map[string]words{
+	"events":                {one: "event", many: "events", silence: "silent"},
+	"subjects":              {one: "different subject", many: "different subjects"},
+	"objects":               {one: "different object", many: "different objects"},
+	"namespaces":            {one: "different namespace", many: "different namespaces"},
+	"sources":               {one: "different source address", many: "different source addresses"},
+	"denied":                {one: "request refused by the authorizer", many: "requests refused by the authorizer"},
+	"failed":                {one: "failed request", many: "failed requests"},
+	"denied_share":          {many: "refused by the authorizer", share: true},
+	"failed_share":          {many: "failed", share: true},
+	"new_fingerprints":      {one: "operation never seen before", many: "operations never seen before"},
+	"new_subject_resources": {one: "subject on a resource never touched before", many: "subjects on resources never touched before"},
+	"new_subject_sources":   {one: "subject from an address never seen before", many: "subjects from addresses never seen before"},
+	"new_subject_roles":     {one: "subject under a role never seen before", many: "subjects under roles never seen before"},
+}
+
+func wordsOf(name string) words {
+	if w, ok := vocabulary[name]; ok {
+		return w
+	}
+	name = strings.ReplaceAll(name, "_", " ")
+	return words{one: name, many: name}
+}
+
+// count is the observed value with its unit: "124 events", "87 % failed".
+func (w words) count(f Feature) string {
+	if f.Observed == 1 && !w.share {
+		return "1 " + w.one
+	}
+	return w.number(f.Observed) + " " + w.many
+}
+
+// number shows a value of the feature, without its unit.
+func (w words) number(x float64) string {
+	if w.share {
+		return decimal(100*x) + " %"
+	}
+	return decimal(x)
+}
+
+// band is the range that 95 % of windows are expected in.
+func (w words) band(f Feature) string {
+	if w.share {
+		return decimal(100*f.Low) + "–" + decimal(100*f.High) + " %"
+	}
+	return decimal(f.Low) + "–" + decimal(f.High)
+}
+
+// decimal shows a number as a person would say it: one decimal below 10 where
+// it has one, none above, thousands apart.
+func decimal(x float64) string {
+	if math.Abs(x) < 10 {
+		return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64)
+	}
+	if math.Abs(x) >= 1e15 {
+		return strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	s := strconv.FormatFloat(math.Round(x), 'f', 0, 64)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// span shows the length of a window: "5 min", "1 h", "30 s".
+func span(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return strconv.Itoa(int(d/time.Hour)) + " h"
+	case d >= time.Minute && d%time.Minute == 0:
+		return strconv.Itoa(int(d/time.Minute)) + " min"
+	}
+	return decimal(d.Seconds()) + " s"
+}
+
+// clock shows a time of day, with its date when that is not the reference's.
+func clock(t, reference time.Time) string {
+	t = t.UTC()
+	y, m, d := t.Date()
+	if ry, rm, rd := reference.UTC().Date(); y == ry && m == rm && d == rd {
+		return t.Format("15:04 UTC")
+	}
+	return t.Format("2 Jan 15:04 UTC")
+}
+
+// sharesTail tells how the events divide, where one subject has not all.
+func sharesTail(a *Alert) string {
+	if len(a.Subjects) == 0 || percent(a.Subjects[0].Share) == "100 %" {
+		return ""
+	}
+	var tail []string
+	for _, s := range a.Subjects {
+		tail = append(tail, percent(s.Share)+" by "+s.Name)
+	}
+	return "; " + strings.Join(tail, ", ")
+}
+
+func percent(share float64) string {
+	return strconv.Itoa(int(math.Round(100*share))) + " %"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
