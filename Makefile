@@ -1,0 +1,83 @@
+# logcluster: `make run` shows it at work, `make test` tests it; Go is all they
+# need. Everything else installs what it needs under .cache/ first.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOL := go tool -modfile=deploy/tools/go.mod
+FUZZTIME ?= 20s
+DATA ?= ../shared/data
+BIN := bin/logcluster
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ See it work
+.PHONY: run build install
+run: ## Demo: embedded broker, bundled recording, results here and on a web page
+	go run -trimpath -ldflags '$(LDFLAGS)' ./cmd/logcluster demo
+
+build: ## Build bin/logcluster
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/logcluster
+
+install: ## Install logcluster into $GOBIN
+	go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/logcluster
+
+##@ Test
+.PHONY: test race synctest fuzz bench detection test-browser
+test: ## Unit, property, script and kfake tests (Go only)
+	go test ./...
+
+race: ## The same with the race detector
+	go test -race ./...
+
+fuzz: ## Every fuzz target for FUZZTIME (default 20s)
+	.ci/fuzz $(FUZZTIME)
+
+bench: ## Benchmarks of the hot path, with allocations
+	go test -run '^$$' -bench . -benchmem ./ingest/... ./fingerprint/... ./cluster/... ./baseline/... ./anomaly/... ./bench/...
+
+detection: build ## Judge the detection on a labelled recording (DATA=folder with dev/)
+	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
+		$(BIN) replay --rbac $(DATA)/dev/rbac.yaml --labels $(DATA)/dev/labels.json $(DATA)/dev/audit.jsonl.zst; \
+	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
+
+test-browser: ## The web page in headless Chromium (installs Debian's chromium if there is none)
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	go test -tags browser -count 1 ./cmd/logcluster/web/...
+
+##@ Against real servers
+.PHONY: stack stack-down e2e
+stack: ## Build and start Kafka, Loki, Alertmanager and Prometheus on loopback
+	deploy/stack/stack.sh up
+
+stack-down: ## Stop them
+	deploy/stack/stack.sh down
+
+e2e: build stack ## The service against the real servers, end to end
+	eval "$$(deploy/stack/stack.sh env)"; go test -tags e2e -count 1 -timeout 25m ./alert/... ./deploy/e2e/...
+
+##@ Keep it beautiful
+.PHONY: lint lint-proof fmt vuln generate ci
+lint: ## golangci-lint: house style and architecture
+	$(TOOL) golangci-lint run ./...
+
+lint-proof: ## Show that the architecture rules fail when violated
+	.ci/prove-lint
+
+fmt: ## gofumpt
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+vuln: ## Known vulnerabilities in what is linked
+	$(TOOL) govulncheck ./...
+
+generate: ## Write the configuration reference anew
+	go generate ./...
+
+ci: ## What CI runs
+	.ci/run
