@@ -141,8 +141,7 @@ func appendField(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// nonResource precedes the path of a non-resource request. No API resource has
-// a colon in its name.
+// nonResource precedes the path of a non-resource request.
 const nonResource = "nonresource:"
 
 // resourceName returns what is written for a resource: "pods", "pods/exec" or
@@ -151,7 +150,8 @@ func resourceName(r *Resource) string {
 	if r.Name == "" {
 		return capped(string(appendPath([]byte(nonResource), r.Path)))
 	}
-	b := rbac.AppendName(nil, r.Name)
+	// Anybody can ask for a resource of any name; none may pass for a path.
+	b := []byte(strings.ReplaceAll(string(rbac.AppendName(nil, r.Name)), ":", "%3A"))
 	if r.Subresource != "" {
 		b = rbac.AppendName(append(b, '/'), r.Subresource)
 	}
