@@ -1,0 +1,202 @@
+package cluster
+
+// Advance closes everything that the watermark has passed since the last call
+// and hands it to v. The watermark is the smallest one of the active sources,
+// where a source's own is its highest accepted event time minus
+// Config.OutOfOrderness; it never goes back. With no active source it stays.
+func (w *Windows) Advance(v Visitor) {
+	mark, ok := w.watermark()
+	if !ok || w.started && mark <= w.mark {
+		return
+	}
+	w.advanceTo(mark, v)
+}
+
+// Finish closes what can be closed at the end of all input: windows and
+// trainings that end at or before the highest accepted event time, without
+// waiting for events out of order or late. What is behind it is not handed out,
+// since its windows are not over. Events added afterwards are judged late by
+// what Finish has closed.
+func (w *Windows) Finish(v Visitor) {
+	mark, any := w.mark, w.started
+	for _, s := range w.bySource {
+		if !s.seen && s.clock.n > 0 {
+			s.seen, s.high = true, s.clock.highest()
+		}
+		if s.seen {
+			mark, any = max(mark, s.high), true
+		}
+	}
+	if !any {
+		return
+	}
+	w.advanceTo(mark, v)
+	for (w.training+1)*w.window <= w.frontier {
+		w.finalise(v)
+	}
+}
+
+// advanceTo closes panes up to the mark, one after the other.
+func (w *Windows) advanceTo(mark int64, v Visitor) {
+	if !w.started {
+		w.start(mark)
+	}
+	w.mark = mark
+	for {
+		end := w.frontier + w.pane
+		if due := w.due(); due < end {
+			if due > mark {
+				return
+			}
+			w.finalise(v)
+			continue
+		}
+		if end > mark {
+			return
+		}
+		w.closePane(end)
+		if end%w.slide == 0 {
+			w.closeWindow(end, v)
+		}
+		w.skip()
+	}
+}
+
+// start places the frontier before everything that was added.
+func (w *Windows) start(mark int64) {
+	w.started = true
+	w.frontier = mark - mark%w.pane
+	if len(w.open) > 0 {
+		w.frontier = min(w.frontier, w.open[0].index*w.pane)
+	}
+	w.training = min(w.frontier, max(mark-w.grace, 0)) / w.window
+	if len(w.late) > 0 {
+		w.training = min(w.training, w.late[0].index)
+	}
+}
+
+// due is when the next training window becomes final. The smallest watermark
+// is then behind its end by the grace, so no event that would be accepted for
+// it can follow, from any source.
+func (w *Windows) due() int64 { return (w.training+1)*w.window + w.grace }
+
+// alive reports whether any source had an event not longer than Config.MaxGap
+// before the time, which is at or before the frontier.
+func (w *Windows) alive(at int64) bool {
+	return w.aliveUntil != 0 && at-w.aliveUntil <= w.maxGap
+}
+
+// whole reports whether the sources were alive during the whole window.
+func (w *Windows) whole(start, end int64) bool {
+	return w.aliveSince <= start && w.alive(end)
+}
+
+// closePane moves the frontier to end, over one pane.
+func (w *Windows) closePane(end int64) {
+	w.frontier = end
+	w.missStalled(end)
+	p := takeFirst(&w.open, end/w.pane-1)
+	if p == nil {
+		return
+	}
+	if start := end - w.pane; !w.alive(start) {
+		w.aliveSince = start
+	}
+	w.aliveUntil = end
+	overflowed := w.land(p.partials, w.era(end))
+	w.outcomes[Clustered] -= overflowed
+	w.outcomes[Overflow] += overflowed
+	for _, l := range w.landings {
+		l.tenant.activate(l.series)
+		l.series.push(l.partial)
+	}
+	w.mem.recyclePane(p)
+}
+
+func (w *Windows) era(end int64) int64 { return end / w.seenFor }
+
+// closeWindow slides every window to end and hands out what is complete.
+func (w *Windows) closeWindow(end int64, v Visitor) {
+	first := end/w.pane - w.panesPerWindow
+	keep := min(first, w.training*w.panesPerWindow)
+	for _, t := range w.byTenant {
+		left := t.active[:0]
+		for _, s := range t.active {
+			if s.slide(first, keep) {
+				left = append(left, s)
+			}
+		}
+		clear(t.active[len(left):])
+		t.active = left
+	}
+	if end%w.window == 0 {
+		w.capture(end)
+	}
+	if end%w.forgetEvery == 0 {
+		w.forget(end)
+	}
+	for w.due() <= end {
+		w.finalise(v)
+	}
+	if start := end - w.window; w.whole(start, end) {
+		w.evaluate(start, end, v)
+	}
+}
+
+// evaluate hands out the window of every tenant.
+func (w *Windows) evaluate(start, end int64, v Visitor) {
+	partial := w.partialSince(start)
+	freshFrom := (end - w.slide) / w.pane
+	for _, t := range w.byTenant {
+		w.visit = w.visit[:0]
+		for _, s := range t.active {
+			if s.win == len(s.ring) {
+				continue
+			}
+			w.visit = append(w.visit, Window{
+				Cluster:   s.key,
+				FirstPane: s.first * w.pane,
+				Counts:    s.counts(),
+				Fresh:     s.fresh(freshFrom),
+				Ranking:   s,
+			})
+		}
+		v.Evaluate(&Evaluation{Tenant: t.name, Start: start, End: end, Partial: partial, Windows: w.visit})
+	}
+}
+
+// skip jumps over a stretch of event time in which nothing can happen: no
+// events are kept, none is waiting, and the silence has lasted longer than
+// Config.MaxGap. It costs the same for a minute as for a century, and leaves
+// the state in which closing every pane of it would have.
+func (w *Windows) skip() {
+	if len(w.pending) > 0 || w.alive(w.frontier) || w.anyActive() {
+		return
+	}
+	to := max(w.mark-w.grace, 0) / w.window
+	if len(w.open) > 0 {
+		to = min(to, w.open[0].index/w.panesPerWindow)
+	}
+	if len(w.late) > 0 {
+		to = min(to, w.late[0].index)
+	}
+	from := w.frontier
+	if to*w.window <= from {
+		return
+	}
+	w.frontier = to * w.window
+	w.training = max(w.training, to)
+	w.missStalled(w.frontier)
+	if at := w.frontier - w.frontier%w.forgetEvery; at > from {
+		w.forget(at)
+	}
+}
+
+func (w *Windows) anyActive() bool {
+	for _, t := range w.byTenant {
+		if len(t.active) > 0 {
+			return true
+		}
+	}
+	return false
+}

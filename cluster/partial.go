@@ -1,0 +1,152 @@
+package cluster
+
+import (
+	"math/bits"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// partial is what one cluster did in one pane: the unit that is counted,
+// merged, slid over and kept. It is mergeable, so that partials of several
+// counters can be added up to the partial of all of them, whatever the order:
+// that is the seam at which counting and detecting can become two processes.
+type partial struct {
+	pane int64 // index: start divided by the pane's length
+	key  *fingerprint.ClusterKey
+
+	events, denied, failed uint32
+
+	subjects   tally // by subject, with names
+	objects    tally // by namespace and object
+	namespaces tally
+	sources    tally
+	// contacts are (subject, source) pairs, the low half of the subject's
+	// hash in id; prints are fingerprints. They are only needed until the
+	// pane closes.
+	contacts tally
+	prints   tally
+
+	// news counts what was never seen before, by kind; set when the pane
+	// closes.
+	news [numKinds]uint32
+}
+
+// sets are the tallies that count a feature each, in the order of distinct.
+func (p *partial) sets() [numSets]*tally {
+	return [numSets]*tally{&p.subjects, &p.objects, &p.namespaces, &p.sources}
+}
+
+// numSets is the number of features that count distinct keys.
+const numSets = 4
+
+// distinct are these features, in the order of partial.sets.
+var distinct = [numSets]Feature{Subjects, Objects, Namespaces, Sources}
+
+// newPartial returns an empty partial.
+func (m *memory) newPartial(pane int64, key *fingerprint.ClusterKey) *partial {
+	var p *partial
+	if last := len(m.partials) - 1; last >= 0 {
+		p, m.partials = m.partials[last], m.partials[:last]
+	} else {
+		p = &partial{}
+	}
+	p.pane, p.key = pane, key
+	p.subjects.named = true
+	return p
+}
+
+// recycle takes back a partial that nothing refers to any more.
+func (m *memory) recycle(p *partial) {
+	for _, t := range p.sets() {
+		t.reset(m)
+	}
+	p.forgetPairs(m)
+	*p = partial{}
+	m.partials = append(m.partials, p)
+}
+
+// forgetPairs drops what is needed until the pane closes only.
+func (p *partial) forgetPairs(m *memory) {
+	p.contacts.reset(m)
+	p.prints.reset(m)
+}
+
+// add counts one event. Of distinct keys about limit are kept.
+func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit int, m *memory) {
+	p.events++
+	if e.Decision == fingerprint.DecisionForbid {
+		p.denied++
+	}
+	if e.Failed() {
+		p.failed++
+	}
+	p.prints.mark(uint64(fp.ID), limit, m)
+
+	user, _ := e.Subject()
+	var subject, source uint64
+	if user != "" {
+		subject = xxhash.Sum64String(user)
+		if s, added := p.subjects.add(subject, limit, m); s != nil {
+			s.n++
+			if added {
+				s.id = m.names.hold(subject, user)
+			}
+		}
+	}
+	if e.Source != "" {
+		source = xxhash.Sum64String(e.Source)
+		p.sources.mark(source, limit, m)
+		if user != "" {
+			if s, added := p.contacts.add(mix(subject, source), limit, m); added {
+				s.n, s.id = 1, uint32(subject)
+			}
+		}
+	}
+	p.addObject(&e.Resource, limit, m)
+}
+
+func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) {
+	var namespace uint64
+	if r.Namespace != "" {
+		namespace = xxhash.Sum64String(r.Namespace)
+		p.namespaces.mark(namespace, limit, m)
+	}
+	if r.Object != "" {
+		p.objects.mark(mix(namespace, xxhash.Sum64String(r.Object)), limit, m)
+	}
+}
+
+// merge adds the counts of o, which stays as it is.
+func (p *partial) merge(o *partial, limit int, m *memory) {
+	p.events += o.events
+	p.denied += o.denied
+	p.failed += o.failed
+	for i := range p.news {
+		p.news[i] += o.news[i]
+	}
+	from := o.sets()
+	for i, t := range p.sets() {
+		t.merge(from[i], limit, m)
+	}
+	p.contacts.merge(&o.contacts, limit, m)
+	p.prints.merge(&o.prints, limit, m)
+}
+
+// settle brings every tally to its final form: at most limit keys.
+func (p *partial) settle(limit int, m *memory) {
+	for _, t := range p.sets() {
+		t.prune(limit, m)
+	}
+	p.contacts.prune(limit, m)
+	p.prints.prune(limit, m)
+}
+
+// mix combines two hashes to one; mix(a, b) and mix(b, a) differ.
+func mix(a, b uint64) uint64 {
+	h := (a ^ bits.RotateLeft64(b, 29)) * 0x9e3779b97f4a7c15
+	h ^= h >> 32
+	h = (h ^ b) * 0xd6e8feb86659fd93
+	return h ^ h>>32
+}

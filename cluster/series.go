@@ -1,0 +1,195 @@
+package cluster
+
+import (
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// series is the recent past of one cluster: its partials, oldest first, and
+// the sums of those inside the sliding window.
+type series struct {
+	w      *Windows
+	key    *fingerprint.ClusterKey
+	traits traits
+	// first and last are the first and last pane that had events, late ones
+	// included.
+	first, last int64
+
+	// ring[win:] are the partials in the window; ring[:win] left it but are
+	// kept until the training window that they belong to is final.
+	ring []*partial
+	win  int
+	sums Counts // of ring[win:], without the distinct counts
+	sets [numSets]recency
+}
+
+func (w *Windows) newSeries(key *fingerprint.ClusterKey, pane int64) *series {
+	return &series{w: w, key: key, traits: traitsOf(key), first: pane, last: pane}
+}
+
+// push adds the partial of the newest pane.
+func (s *series) push(p *partial) {
+	s.ring = append(s.ring, p)
+	s.sums.add(p)
+	freshFrom := p.pane - p.pane%s.w.panesPerSlide
+	sets := p.sets()
+	for i := range s.sets {
+		t := sets[i]
+		for j := range t.slots {
+			if t.slots[j].n != 0 {
+				s.sets[i].touch(t.slots[j].key, p.pane, freshFrom, &s.w.mem.slabs)
+			}
+		}
+	}
+}
+
+// slide takes the partials before the pane first out of the window and lets go
+// of those before the pane keep. It reports whether any is left.
+func (s *series) slide(first, keep int64) bool {
+	for s.win < len(s.ring) && s.ring[s.win].pane < first {
+		p := s.ring[s.win]
+		s.sums.subtract(p)
+		sets := p.sets()
+		for i := range s.sets {
+			s.sets[i].expire(&sets[i].table, p.pane)
+		}
+		s.win++
+	}
+	gone := 0
+	for gone < s.win && s.ring[gone].pane < keep {
+		s.w.mem.recycle(s.ring[gone])
+		gone++
+	}
+	if gone > 0 {
+		left := copy(s.ring, s.ring[gone:])
+		clear(s.ring[left:])
+		s.ring = s.ring[:left]
+		s.win -= gone
+	}
+	if s.win == len(s.ring) {
+		for i := range s.sets {
+			s.sets[i].reset(&s.w.mem.slabs)
+		}
+	}
+	return len(s.ring) > 0
+}
+
+// counts returns the counts of the window.
+func (s *series) counts() Counts {
+	c := s.sums
+	for i, f := range distinct {
+		c[f] = s.w.capped(s.sets[i].size)
+	}
+	return c
+}
+
+// fresh returns the counts of the panes from freshFrom on, the first pane of
+// the last slide.
+func (s *series) fresh(freshFrom int64) Counts {
+	var c Counts
+	for i := len(s.ring) - 1; i >= s.win && s.ring[i].pane >= freshFrom; i-- {
+		c.add(s.ring[i])
+	}
+	if c[Events] == 0 {
+		return c
+	}
+	for i, f := range distinct {
+		c[f] = s.w.capped(int(s.sets[i].freshSince(freshFrom)))
+	}
+	return c
+}
+
+// correct adds the late events of p to the counts of a training window, whose
+// panes begin with first.
+func (s *series) correct(c *Counts, p *partial, first int64) {
+	c.add(p)
+	sets := p.sets()
+	for i, f := range distinct {
+		extra := 0
+		for j := range sets[i].slots {
+			if slot := &sets[i].slots[j]; slot.n != 0 && !s.had(i, slot.key, first) {
+				extra++
+			}
+		}
+		c[f] = s.w.capped(int(c[f]) + extra)
+	}
+}
+
+// had reports whether the key was in the window of panes that begins with
+// first.
+func (s *series) had(set int, key uint64, first int64) bool {
+	for _, p := range s.ring {
+		if p.pane < first || p.pane >= first+s.w.panesPerWindow {
+			continue
+		}
+		if p.sets()[set].find(key) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// add adds the summable counts of a partial; distinct counts are not.
+func (c *Counts) add(p *partial) {
+	c[Events] += p.events
+	c[Denied] += p.denied
+	c[Failed] += p.failed
+	for k, f := range firstSeen {
+		c[f] += p.news[k]
+	}
+}
+
+func (c *Counts) subtract(p *partial) {
+	c[Events] -= p.events
+	c[Denied] -= p.denied
+	c[Failed] -= p.failed
+	for k, f := range firstSeen {
+		c[f] -= p.news[k]
+	}
+}
+
+// AppendTop implements [Ranking].
+func (s *series) AppendTop(dst []SubjectCount, n int) []SubjectCount {
+	top := &s.w.top
+	defer top.reset(&s.w.mem.slabs)
+	for _, p := range s.ring[s.win:] {
+		for i := range p.subjects.slots {
+			from := &p.subjects.slots[i]
+			if from.n == 0 {
+				continue
+			}
+			to, added := top.put(from.key, &s.w.mem.slabs)
+			if added {
+				to.n, to.id = 0, from.id
+			}
+			to.n += from.n
+		}
+	}
+	base := len(dst)
+	for i := range top.slots {
+		if slot := &top.slots[i]; slot.n != 0 {
+			dst = insertTop(dst, base, n, SubjectCount{Name: s.w.mem.names.text(slot.id), Events: slot.n})
+		}
+	}
+	return dst
+}
+
+// insertTop inserts c into dst[base:], which is kept in order and at most n
+// long.
+func insertTop(dst []SubjectCount, base, n int, c SubjectCount) []SubjectCount {
+	before := func(a, b SubjectCount) bool {
+		return a.Events > b.Events || a.Events == b.Events && a.Name < b.Name
+	}
+	at := len(dst)
+	for at > base && before(c, dst[at-1]) {
+		at--
+	}
+	if at-base >= n {
+		return dst
+	}
+	if len(dst)-base < n {
+		dst = append(dst, c)
+	}
+	copy(dst[at+1:], dst[at:])
+	dst[at] = c
+	return dst
+}

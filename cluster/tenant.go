@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// OverflowName is the tenant and the role of what is beyond the budgets.
+const OverflowName = "_overflow"
+
+// tenant is the state of one tenant.
+type tenant struct {
+	name     string
+	clusters map[fingerprint.ID]*series // without the overflow
+	overflow *series                    // nil until needed
+	active   []*series                  // those with partials kept, ascending cluster id
+	seen     seen
+
+	// folded is the overflow's partial of the pane being closed.
+	folded *partial
+}
+
+// overflowKey is the cluster of a tenant that everything beyond its budget of
+// clusters is added up in.
+func overflowKey(tenant string) *fingerprint.ClusterKey {
+	id := fingerprint.ID(mix(xxhash.Sum64String(tenant), xxhash.Sum64String("logcluster/overflow")))
+	return &fingerprint.ClusterKey{ID: id, Tenant: tenant, Role: OverflowName}
+}
+
+// landing is a partial and the series that it belongs to.
+type landing struct {
+	tenant  *tenant
+	series  *series
+	partial *partial
+}
+
+// land decides where partials belong: in ascending (tenant, cluster id) order
+// it admits tenants and clusters as far as the budgets reach, folds the rest
+// into the overflow, and counts what was never seen before. Partials that were
+// folded are recycled. It returns how many events went to the overflow.
+func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
+	slices.SortFunc(partials, func(a, b *partial) int {
+		if c := strings.Compare(a.key.Tenant, b.key.Tenant); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.key.ID, b.key.ID)
+	})
+	w.landings = w.landings[:0]
+	for _, p := range partials {
+		p.settle(w.cfg.MaxDistinct, &w.mem)
+		t := w.admitTenant(p.key.Tenant)
+		s := w.admitCluster(t, p)
+		var tr traits
+		if s != nil {
+			tr = s.traits
+		} else {
+			tr = traitsOf(p.key)
+		}
+		t.seen.turn(era, &w.mem.slabs)
+		t.seen.recognise(p, tr, &w.cfg, &w.mem)
+		p.forgetPairs(&w.mem)
+		if s != nil {
+			w.landings = append(w.landings, landing{t, s, p})
+			continue
+		}
+		overflowed += uint64(p.events)
+		w.fold(t, p)
+	}
+	for _, l := range w.landings {
+		l.tenant.folded = nil
+		l.series.first = min(l.series.first, l.partial.pane)
+		l.series.last = max(l.series.last, l.partial.pane)
+	}
+	return overflowed
+}
+
+// fold adds a partial to the overflow of its tenant and recycles it.
+func (w *Windows) fold(t *tenant, p *partial) {
+	if t.overflow == nil {
+		t.overflow = w.newSeries(overflowKey(t.name), p.pane)
+	}
+	if t.folded == nil {
+		t.folded = w.mem.newPartial(p.pane, t.overflow.key)
+		w.landings = append(w.landings, landing{t, t.overflow, t.folded})
+	}
+	t.folded.pane = min(t.folded.pane, p.pane)
+	t.folded.merge(p, w.cfg.MaxDistinct, &w.mem)
+	t.folded.settle(w.cfg.MaxDistinct, &w.mem)
+	w.mem.recycle(p)
+}
+
+// admitTenant returns the tenant, or the overflow tenant when there is no room
+// for another.
+func (w *Windows) admitTenant(name string) *tenant {
+	if t := w.tenants[name]; t != nil {
+		return t
+	}
+	named := len(w.tenants)
+	if w.tenants[OverflowName] != nil {
+		named--
+	}
+	if named >= w.cfg.MaxTenants && name != OverflowName {
+		return w.admitTenant(OverflowName)
+	}
+	t := &tenant{name: strings.Clone(name), clusters: make(map[fingerprint.ID]*series)}
+	w.addTenant(t)
+	return t
+}
+
+func (w *Windows) addTenant(t *tenant) {
+	w.tenants[t.name] = t
+	at, _ := slices.BinarySearchFunc(w.byTenant, t.name, func(t *tenant, name string) int { return strings.Compare(t.name, name) })
+	w.byTenant = slices.Insert(w.byTenant, at, t)
+}
+
+// admitCluster returns the series of the partial's cluster, nil when it
+// belongs to the overflow.
+func (w *Windows) admitCluster(t *tenant, p *partial) *series {
+	if s := t.clusters[p.key.ID]; s != nil {
+		return s
+	}
+	if t.name != p.key.Tenant || len(t.clusters) >= w.cfg.MaxClusters {
+		return nil
+	}
+	s := w.newSeries(p.key, p.pane)
+	t.clusters[p.key.ID] = s
+	w.clusters++
+	return s
+}
+
+// activate lists a series among those with partials.
+func (t *tenant) activate(s *series) {
+	if len(s.ring) > 0 {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(t.active, s.key.ID, func(s *series, id fingerprint.ID) int { return cmp.Compare(s.key.ID, id) })
+	t.active = slices.Insert(t.active, at, s)
+}
+
+// forget drops the clusters that had no events for Config.SeenFor before the
+// given time, and tenants without clusters. It is called at multiples of
+// forgetEvery only, so that a jump over several of them forgets the same.
+func (w *Windows) forget(now int64) {
+	stale := func(s *series) bool {
+		return len(s.ring) == 0 && (s.last+1)*w.pane+w.seenFor <= now
+	}
+	w.byTenant = slices.DeleteFunc(w.byTenant, func(t *tenant) bool {
+		for id, s := range t.clusters {
+			if stale(s) {
+				delete(t.clusters, id)
+				w.clusters--
+			}
+		}
+		if t.overflow != nil && stale(t.overflow) {
+			t.overflow = nil
+		}
+		if len(t.clusters) > 0 || t.overflow != nil {
+			return false
+		}
+		w.unknown += t.seen.unknown
+		t.seen.reset(&w.mem.slabs)
+		delete(w.tenants, t.name)
+		return true
+	})
+}

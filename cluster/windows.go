@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// Windows counts events into panes and closes them to windows. It is the
+// streaming state of the package, and it is not safe for concurrent use.
+//
+// Events are given to [Windows.Add], each with the source that it came from;
+// [Windows.Advance], called as often as one likes, hands out what the
+// watermark has passed. What is handed out depends on the events, on the order
+// of those of the same source, and on the marks set on sources, on nothing
+// else.
+//
+// Memory is bounded by the budgets of [Config] for everything that is closed.
+// Events ahead of the watermark are held in open panes: a caller with one
+// source far behind the others must stop reading the others for a while, or
+// mark the one as stalled (see [Stats]).
+type Windows struct {
+	cfg Config
+	// The lengths of cfg in nanoseconds.
+	pane, window, slide, outOfOrder, grace, maxAhead, maxGap, seenFor int64
+	panesPerWindow, panesPerSlide                                     int64
+	forgetEvery                                                       int64
+
+	mem memory
+
+	sources    map[int]*source
+	bySource   []*source // ascending id
+	lastSource *source
+
+	open []*pane // panes not closed yet, ascending
+	late []*pane // late events by training window, ascending
+
+	// mark is the highest watermark reached, frontier the end of the last
+	// closed pane; valid when started.
+	started        bool
+	mark, frontier int64
+	// aliveUntil is the end of the last closed pane with events, aliveSince the
+	// start of the first one after the last gap longer than maxGap; 0 before
+	// any.
+	aliveSince, aliveUntil int64
+	// training is the index (start divided by window) of the next training
+	// window to become final; pending are the ones captured and not final.
+	training int64
+	pending  []*pending
+
+	tenants  map[string]*tenant
+	byTenant []*tenant // ascending name
+	clusters int       // of all tenants, without overflows
+
+	outcomes [NumOutcomes]uint64
+	unknown  uint64 // of tenants that were forgotten
+
+	landings []landing // scratch of land
+	visit    []Window  // scratch of a visit
+	top      table     // scratch of AppendTop
+}
+
+// New returns an empty Windows. It panics when the configuration is not valid:
+// see [Config.Validate].
+func New(c Config) *Windows {
+	if err := c.Validate(); err != nil {
+		panic("cluster: invalid configuration: " + err.Error())
+	}
+	w := &Windows{
+		cfg:        c,
+		pane:       int64(c.Pane),
+		window:     int64(c.Window),
+		slide:      int64(c.Slide),
+		outOfOrder: int64(c.OutOfOrderness),
+		grace:      int64(c.Grace),
+		maxAhead:   int64(c.MaxAhead),
+		maxGap:     int64(c.MaxGap),
+		seenFor:    int64(c.SeenFor),
+		sources:    make(map[int]*source),
+		tenants:    make(map[string]*tenant),
+	}
+	w.panesPerWindow = w.window / w.pane
+	w.panesPerSlide = w.slide / w.pane
+	w.forgetEvery = max(w.seenFor/32/w.window, 1) * w.window
+	return w
+}
+
+// maxTime is the end of event time, in 2106: pane numbers have 32 bits.
+const maxTime = (1<<32 - 1<<20) * int64(1e9)
+
+// Add counts one event of the fingerprint fp. Nothing of the event is retained.
+//
+// The source is the partition or file that the event came from; one that was
+// not added is added under its number. recordTime is the time (Unix
+// nanoseconds) that the transport gave the record, such as the Kafka record
+// timestamp, against which a wrong clock of the event shows. It is 0 when
+// there is none: then the recent event times of the source tell (see clock),
+// which rejects up to 7 events after a jump of more than Config.MaxAhead.
+//
+// Lateness is judged against the events of the same source before this one,
+// and, for a source that was idle, stalled or added later, against what is
+// closed already. An event before 1970 is dropped as late, one after 2105 is
+// rejected.
+func (w *Windows) Add(e *fingerprint.Event, fp *fingerprint.Fingerprint, source int, recordTime int64) Outcome {
+	o := w.add(e, fp, w.source(source), recordTime)
+	w.outcomes[o]++
+	return o
+}
+
+func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *source, recordTime int64) Outcome {
+	t := e.Time
+	if t < 0 {
+		return LateDropped
+	}
+	if t > maxTime {
+		return RejectedAhead
+	}
+	warming := false
+	if recordTime != 0 {
+		if t-w.maxAhead > recordTime {
+			return RejectedAhead
+		}
+	} else {
+		if s.clock.note(t, w.maxAhead) {
+			return RejectedAhead
+		}
+		warming = s.clock.n < clockWarm
+		if s.clock.n == clockWarm && !s.seen {
+			s.high = s.clock.highest()
+		}
+	}
+	onTime := (!s.seen || t >= s.high-w.outOfOrder) && (!w.started || t >= w.frontier)
+	deep := s.seen && t < s.high-w.outOfOrder-w.grace ||
+		w.started && (t < w.mark-w.grace || t/w.window < w.training)
+	w.moved(s, t, warming)
+	switch {
+	case onTime:
+		w.count(w.mem.paneAt(&w.open, t/w.pane), e, fp)
+		return Clustered
+	case deep:
+		return LateDropped
+	default:
+		w.count(w.mem.paneAt(&w.late, t/w.window), e, fp)
+		return LateCorrected
+	}
+}
+
+// count adds the event to the partial of its cluster.
+func (w *Windows) count(at *pane, e *fingerprint.Event, fp *fingerprint.Fingerprint) {
+	p := at.partial(fp.Cluster, e.Time/w.pane, &w.mem)
+	p.add(e, fp, w.cfg.MaxDistinct, &w.mem)
+}
+
+func (w *Windows) capped(n int) uint32 { return uint32(min(n, w.cfg.MaxDistinct)) }
+
+// Stats are counters and gauges of a [Windows], for metrics. Times are Unix
+// nanoseconds of event time, 0 before the first event.
+type Stats struct {
+	// Outcomes counts the events by [Outcome] since the beginning. Events of
+	// open panes are counted as Clustered; some may turn out as Overflow when
+	// their pane closes.
+	Outcomes [NumOutcomes]uint64
+	// Watermark is how far event time has advanced and Frontier the end of the
+	// last closed pane.
+	Watermark, Frontier int64
+	// Newest is the highest accepted event time of any source. The difference
+	// to Watermark beyond Config.OutOfOrderness is how far sources are apart:
+	// it is held in memory, in OpenPanes panes.
+	Newest    int64
+	OpenPanes int
+	// Tenants and Clusters are those known, without overflows; ActiveClusters
+	// had events in or shortly before the last window.
+	Tenants, Clusters, ActiveClusters int
+	// Seen is the size of the memory of what was seen before, in entries, and
+	// SeenUnknown how many things could not be told from new ones because it
+	// was full.
+	Seen        int
+	SeenUnknown uint64
+}
+
+// Stats returns the counters and gauges. It takes time in proportion to the
+// number of tenants.
+func (w *Windows) Stats() Stats {
+	st := Stats{
+		Outcomes:    w.outcomes,
+		Watermark:   w.mark,
+		Frontier:    w.frontier,
+		OpenPanes:   len(w.open),
+		Clusters:    w.clusters,
+		SeenUnknown: w.unknown,
+	}
+	for _, s := range w.bySource {
+		st.Newest = max(st.Newest, s.high)
+	}
+	for _, t := range w.byTenant {
+		if t.name != OverflowName {
+			st.Tenants++
+		}
+		st.ActiveClusters += len(t.active)
+		st.Seen += t.seen.size()
+		st.SeenUnknown += t.seen.unknown
+	}
+	return st
+}
