@@ -94,7 +94,10 @@ func ParseReason(reason string) (Grant, bool) {
 		SubjectKind: subjectKind,
 		Subject:     subject,
 	}
-	return g, g.place(bindingKind, roleKind)
+	if !g.place(bindingKind, roleKind) {
+		return Grant{}, false
+	}
+	return g, true
 }
 
 // place fills in the namespaces, which the sentence gives only with the

@@ -26,9 +26,13 @@ func (p *Policy) Resolve(r *Request) (Answer, bool) {
 	if p == nil {
 		return Answer{}, false
 	}
-	s := scope{cluster: r.Resource == "" || r.Namespace == "", namespace: r.Namespace}
-	s.bound = s.boundArray[:0]
-	s.general = s.generalArray[:0]
+	var bound, general [16]int32 // keeps the common case off the heap
+	s := scope{
+		cluster:   r.Resource == "" || r.Namespace == "",
+		namespace: r.Namespace,
+		bound:     bound[:0],
+		general:   general[:0],
+	}
 	p.collect(&s, r)
 	a := Answer{Key: p.key(s.bound)}
 	a.Allowed = p.allows(s.bound, r) || p.allows(s.general, r)
@@ -42,8 +46,6 @@ type scope struct {
 
 	known          bool
 	bound, general []int32 // ascending role indexes; general are bound to everyone
-
-	boundArray, generalArray [16]int32 // keep the common case off the heap
 }
 
 // collect adds the grants of the user and of all the user's groups.
