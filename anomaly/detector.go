@@ -1,0 +1,195 @@
+package anomaly
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// Detector turns evaluations into anomalies. It is not safe for concurrent use.
+type Detector struct {
+	cfg     Config
+	store   *baseline.Store
+	tenants map[string]*tenant
+	scratch []cluster.SubjectCount
+}
+
+// tenant is what the detector remembers of one tenant.
+type tenant struct {
+	end     int64 // of the last evaluation
+	recent  map[fingerprint.ID]*Recent
+	tracks  map[fingerprint.ID]*track
+	stories []*Story // by number
+	number  int64    // of the last story
+}
+
+// New returns a detector that judges by the store's baselines. The
+// configuration must be valid.
+func New(cfg Config, store *baseline.Store) *Detector {
+	return &Detector{cfg: cfg, store: store, tenants: make(map[string]*tenant)}
+}
+
+// Result is what one evaluation came to.
+type Result struct {
+	Tenant     string
+	Start, End time.Time
+	// Evaluated is how many clusters were judged, those that are unusually
+	// absent included; Exceedances is how many of them were beyond |z| 2.5.
+	Evaluated, Exceedances int
+	// Learning tells that the tenant's learning period is not over.
+	Learning bool
+	// Changes are the anomalies that were resolved, then those that fired, each
+	// in order of rank.
+	Changes []Anomaly
+	// Top are the tenant's anomalies of this evaluation, pending and firing, at
+	// most [Config.TopK], by rank.
+	Top []Anomaly
+	// Firing is how many anomalies are firing, those past the cut included.
+	Firing int
+}
+
+// Evaluate judges one window of one tenant. The windows of a tenant must come
+// in order of time. Nothing of the evaluation is retained.
+func (d *Detector) Evaluate(ev *cluster.Evaluation) Result {
+	tn := d.tenant(ev.Tenant)
+	j := &judging{
+		Detector: d, tenant: tn, ev: ev,
+		fraction: tn.fraction(ev),
+		logFire:  d.logFire(ev),
+		learning: d.store.Learning(ev.Tenant, ev.End),
+	}
+	tn.end = ev.End
+	for i := range ev.Windows {
+		j.present(&ev.Windows[i])
+	}
+	d.store.Missing(ev, j.absent)
+	j.age()
+	resolved := j.resolve()
+	fired := j.fire()
+	top := j.rank(resolved, fired)
+	return Result{
+		Tenant: ev.Tenant, Start: unix(ev.Start), End: unix(ev.End),
+		Evaluated: j.evaluated, Exceedances: j.exceedances, Learning: j.learning,
+		Changes: j.changes, Top: top, Firing: len(tn.stories),
+	}
+}
+
+func (d *Detector) tenant(name string) *tenant {
+	tn := d.tenants[name]
+	if tn == nil {
+		tn = &tenant{recent: make(map[fingerprint.ID]*Recent), tracks: make(map[fingerprint.ID]*track)}
+		d.tenants[name] = tn
+	}
+	return tn
+}
+
+// fraction is how much of the window is new since the last evaluation.
+func (tn *tenant) fraction(ev *cluster.Evaluation) float64 {
+	if tn.end == 0 {
+		return 1
+	}
+	return math.Min(1, float64(ev.End-tn.end)/float64(ev.End-ev.Start))
+}
+
+// logFire is the logarithm of the p-value that counts towards an alert: the
+// wanted number of false alerts over the tests of a day.
+func (d *Detector) logFire(ev *cluster.Evaluation) float64 {
+	windows := float64(24*time.Hour) / float64(ev.End-ev.Start)
+	return math.Min(0, math.Log(d.cfg.FalseAlertsPerDay/(windows*d.store.Tests(ev.Tenant))))
+}
+
+// judging is one evaluation of one tenant in progress.
+type judging struct {
+	*Detector
+	*tenant
+	ev       *cluster.Evaluation
+	fraction float64
+	logFire  float64
+	learning bool
+
+	evaluated, exceedances int
+	changes                []Anomaly
+}
+
+// present judges a cluster that has events.
+func (j *judging) present(w *cluster.Window) {
+	r := j.remember(w)
+	x := j.store.Expect(j.ev, w)
+	if j.tracks[w.Cluster.ID] == nil && x.Usual(&w.Counts) {
+		j.evaluated++
+		return
+	}
+	j.judge(&seen{cluster: w.Cluster, x: x, counts: &w.Counts, fresh: &w.Fresh, window: w, recent: r})
+}
+
+var nothing cluster.Counts
+
+// absent judges a cluster that should have events and has none.
+func (j *judging) absent(a *baseline.Absent) {
+	r := j.recent[a.Cluster.ID]
+	if r != nil {
+		r.End = j.ev.End
+		r.Events = pushed(r.Events, 0)
+	}
+	j.judge(&seen{cluster: a.Cluster, x: a.Expectation, counts: &nothing, fresh: &nothing, recent: r})
+}
+
+func (j *judging) judge(s *seen) {
+	j.evaluated++
+	v := judge(&s.x, s.counts)
+	tr := j.tracks[s.cluster.ID]
+	if v.exceeds() {
+		j.exceedances++
+		if tr == nil {
+			tr = &track{Track: Track{Cluster: s.cluster}}
+			tr.begin(j.ev.End)
+			j.tracks[s.cluster.ID] = tr
+		}
+	}
+	if tr != nil {
+		j.step(tr, s, v)
+	}
+}
+
+// age steps the tracks whose cluster had nothing to judge in this window, and
+// forgets those that nothing refers to any more.
+func (j *judging) age() {
+	for id, tr := range j.tracks {
+		if tr.at != j.ev.End {
+			tr.at, tr.ready, tr.weight = j.ev.End, false, 0
+			tr.Counted <<= 1
+		}
+		if tr.Story == 0 && j.ev.End-max(tr.ExceededAt, tr.ResolvedAt+int64(j.cfg.CoolDown)) > j.ev.End-j.ev.Start {
+			delete(j.tracks, id)
+		}
+	}
+	for id, r := range j.recent {
+		if j.ev.End-r.End > recentFor {
+			delete(j.recent, id)
+		}
+	}
+}
+
+// recentFor is how long a cluster without events is remembered.
+const recentFor = int64(2 * time.Hour)
+
+// sorted returns the tracks that satisfy keep, heaviest first, ties by cluster.
+func (j *judging) sorted(keep func(*track) bool) []*track {
+	var out []*track
+	for _, tr := range j.tracks {
+		if keep(tr) {
+			out = append(out, tr)
+		}
+	}
+	slices.SortFunc(out, func(a, b *track) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.Cluster.ID, b.Cluster.ID))
+	})
+	return out
+}
+
+func unix(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }

@@ -1,0 +1,187 @@
+package anomaly
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// trendWindows is how many windows a trend shows.
+const trendWindows = 60
+
+// Recent is what a cluster did lately: the run-up of a trend, and who its usual
+// subjects are. It is a part of [State].
+type Recent struct {
+	End    int64    // of the last window
+	Events []uint32 // of the last windows, oldest first
+	Top    []SubjectShare
+	TopAt  int64 // when Top was looked up
+}
+
+func pushed(ring []uint32, v uint32) []uint32 {
+	if len(ring) == trendWindows {
+		copy(ring, ring[1:])
+		ring = ring[:trendWindows-1]
+	}
+	return append(ring, v)
+}
+
+// topEvery is how often the usual subjects of a cluster are looked up.
+const topEvery = int64(10 * time.Minute)
+
+// remember keeps the window's events and, from time to time, its subjects: of
+// a cluster that falls silent nobody could be named otherwise.
+func (j *judging) remember(w *cluster.Window) *Recent {
+	r := j.recent[w.Cluster.ID]
+	if r == nil {
+		r = &Recent{TopAt: j.ev.End - topEvery}
+		j.recent[w.Cluster.ID] = r
+	}
+	if j.ev.End-r.TopAt >= topEvery && w.Counts[cluster.Events] >= 3 {
+		r.Top = j.subjects(w)
+		r.TopAt = j.ev.End
+	}
+	r.End = j.ev.End
+	r.Events = pushed(r.Events, w.Counts[cluster.Events])
+	return r
+}
+
+// subjects returns the shares of the window's most active subjects.
+func (d *Detector) subjects(w *cluster.Window) []SubjectShare {
+	d.scratch = w.AppendTop(d.scratch[:0], cluster.TopSubjects)
+	shares := make([]SubjectShare, len(d.scratch))
+	for i, s := range d.scratch {
+		shares[i] = SubjectShare{Name: s.Name, Share: float64(s.Events) / float64(max(1, w.Counts[cluster.Events]))}
+	}
+	return shares
+}
+
+// Track is the life of one cluster that exceeded. It is a part of [State].
+type Track struct {
+	Cluster *fingerprint.ClusterKey
+	// StartedAt is the end of the first window of this life, ExceededAt that of
+	// the last window beyond the exceedance.
+	StartedAt, ExceededAt int64
+	// Counted has a bit for each evaluation that counted, the last in bit 0.
+	Counted uint64
+	// Z and Features are of the last window beyond the exceedance.
+	Z, LogP  float64
+	Driver   cluster.Feature
+	Features []Feature
+	// Subjects are of the window with the highest |z|, PeakLogP is its p-value.
+	Subjects []SubjectShare
+	PeakLogP float64
+	// Trend is of Driver, since it drives; unused for events.
+	Trend []uint32
+	// Story is the number of the story that the track is a part of, or zero.
+	Story int64
+	// ResolvedAt is the end of the last story, zero before; CooledLogP is what
+	// it reached.
+	ResolvedAt int64
+	CooledLogP float64
+}
+
+// track is a Track, and what is known in the evaluation in hand only.
+type track struct {
+	Track
+	at     int64 // of the last evaluation that judged it
+	weight float64
+	ready  bool // to fire
+}
+
+func (tr *track) countedWithin(n int) int { return bits.OnesCount64(tr.Counted << (64 - n)) }
+
+// key is the cluster's class of exception: one unlikely window is enough for
+// new things, sensitive resources, and the accesses that are power themselves.
+func (tr *track) exempt() bool {
+	k := tr.Cluster
+	return k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate ||
+		tr.Driver >= cluster.NewFingerprints
+}
+
+// seen is one cluster in one window, as it is judged.
+type seen struct {
+	cluster *fingerprint.ClusterKey
+	x       baseline.Expectation
+	counts  *cluster.Counts
+	fresh   *cluster.Counts
+	window  *cluster.Window // nil for an absent cluster
+	recent  *Recent         // nil when nothing is remembered
+}
+
+// step takes one judged window into the life of its track.
+func (j *judging) step(tr *track, s *seen, v verdict) {
+	tr.at = j.ev.End
+	tr.Counted <<= 1
+	tr.ready = false
+	if !v.exceeds() {
+		tr.weight = 0
+		if tr.Driver != cluster.Events {
+			tr.Trend = pushed(tr.Trend, s.counts[tr.Driver])
+		}
+		return
+	}
+	if tr.Story == 0 && j.ev.End-tr.ExceededAt > int64(j.ev.End-j.ev.Start) {
+		tr.begin(j.ev.End)
+	}
+	if tr.Driver != v.driver {
+		tr.Driver, tr.Trend = v.driver, nil
+	}
+	if v.driver != cluster.Events {
+		tr.Trend = pushed(tr.Trend, s.counts[v.driver])
+	}
+	tr.ExceededAt, tr.Z, tr.LogP = j.ev.End, v.z, v.logP
+	tr.weight = j.weight(tr)
+	tr.Features = explain(&s.x, s.counts, v)
+	if v.logP < tr.PeakLogP || tr.Subjects == nil {
+		tr.PeakLogP = v.logP
+		tr.Subjects = j.who(s)
+	}
+	if v.logP <= j.logFire && j.counts(tr, s, v) {
+		tr.Counted |= 1
+		tr.ready = tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
+	}
+}
+
+// begin starts a new life.
+func (tr *track) begin(end int64) {
+	tr.StartedAt, tr.Counted, tr.PeakLogP = end, 0, 0
+	tr.Subjects, tr.Trend = nil, nil
+}
+
+// who returns the subjects of a window, or the usual ones of an absent cluster.
+func (j *judging) who(s *seen) []SubjectShare {
+	if s.window != nil {
+		return j.subjects(s.window)
+	}
+	if s.recent != nil {
+		return s.recent.Top
+	}
+	return nil
+}
+
+// freshP is how unlikely (one-sided) the newest panes must be by themselves.
+const freshP = 0.1
+
+// counts reports whether an unlikely window counts towards an alert: its fresh
+// panes deviate by themselves, and it deviates enough to matter.
+func (j *judging) counts(tr *track, s *seen, v verdict) bool {
+	if tr.exempt() || s.x.Born() {
+		return true
+	}
+	if !s.x.Deviates(v.driver, s.fresh, j.fraction, v.z > 0, freshP) {
+		return false
+	}
+	o, _ := s.x.Opinion(v.driver, s.counts)
+	if math.Abs(o.Observed-o.Expected) < float64(j.cfg.MinEvents) {
+		return false
+	}
+	if v.z < 0 {
+		return o.Observed*j.cfg.MinRatio <= o.Low
+	}
+	return o.Observed >= o.High*j.cfg.MinRatio
+}

@@ -1,0 +1,78 @@
+package anomaly
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/cluster"
+)
+
+// verdict is how unlike itself a cluster is in one window. The zero value is a
+// window without an opinion.
+type verdict struct {
+	z, logP float64
+	driver  cluster.Feature
+}
+
+func (v verdict) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
+
+// judge combines what the features say. The most unlikely feature drives; that
+// it is the most unlikely of so many is paid for (Šidák), and the sign is its.
+func judge(x *baseline.Expectation, counts *cluster.Counts) verdict {
+	v := verdict{}
+	n, up := 0, true
+	for f := range cluster.NumFeatures {
+		t, ok := x.Score(f, counts)
+		if !ok {
+			continue
+		}
+		n++
+		if logP := t.LogP(); logP < v.logP {
+			v.logP, v.driver, up = logP, f, t.Up < t.Low
+		}
+	}
+	if n == 0 {
+		return v
+	}
+	v.logP = baseline.Combine(v.logP, n)
+	v.z = baseline.Magnitude(v.logP)
+	if !up {
+		v.z = -v.z
+	}
+	return v
+}
+
+// explain returns the features that are beyond the exceedance, most deviating
+// first, and at least the driver.
+func explain(x *baseline.Expectation, counts *cluster.Counts, v verdict) []Feature {
+	var out []Feature
+	for f := range cluster.NumFeatures {
+		o, ok := x.Opinion(f, counts)
+		if !ok || f != v.driver && math.Abs(o.Z) <= baseline.Exceedance {
+			continue
+		}
+		out = append(out, Feature{
+			Name: featureNames[f], Observed: o.Observed, Expected: o.Expected,
+			Low: o.Low, High: o.High, Z: o.Z,
+		})
+	}
+	slices.SortStableFunc(out, func(a, b Feature) int { return cmp.Compare(math.Abs(b.Z), math.Abs(a.Z)) })
+	return out
+}
+
+// featureNames are the names of the features in what leaves the system.
+var featureNames = [cluster.NumFeatures]string{
+	cluster.Events:              "events",
+	cluster.Denied:              "denied",
+	cluster.Failed:              "failed",
+	cluster.Subjects:            "subjects",
+	cluster.Objects:             "objects",
+	cluster.Namespaces:          "namespaces",
+	cluster.Sources:             "sources",
+	cluster.NewFingerprints:     "new_fingerprints",
+	cluster.NewSubjectResources: "new_subject_resources",
+	cluster.NewSubjectSources:   "new_subject_sources",
+	cluster.NewSubjectRoles:     "new_subject_roles",
+}

@@ -1,0 +1,117 @@
+package baseline
+
+import "math"
+
+// Exceedance is the |z| beyond which a feature or a cluster is marked:
+// nominally 1.24 % of all windows, two-sided.
+const Exceedance = 2.5
+
+// model is a negative binomial whose parameters lie on a grid, so that equal
+// models are one value and its thresholds are computed once: for nearly every
+// window of nearly every cluster, scoring is then two comparisons.
+type model struct {
+	dist NegBinomial
+	// near is a band of counts that is well inside |z| ≤ Exceedance; it needs
+	// no tail to be computed.
+	nearLow, nearHigh float64
+	// band is the exact set of counts with |z| ≤ Exceedance, clip that with
+	// |z| ≤ clipZ. Both are filled on first use.
+	band, clip interval
+}
+
+// interval is a closed interval of counts; unset until known.
+type interval struct {
+	low, high float64
+	known     bool
+}
+
+// The grid is 0.8 % in the mean and 12 % in the dispersion: a fifth of a
+// standard deviation of the steadiest model at most (minDispersion), and much
+// less than what a day of windows can tell.
+const (
+	meanSteps       = 128
+	dispersionSteps = 8
+
+	minMean       = 1e-7
+	maxMean       = 1e9
+	minDispersion = 0.0025
+	maxDispersion = 1e8
+)
+
+type gridPoint struct{ mean, dispersion int16 }
+
+// grid interns models.
+type grid struct {
+	models map[gridPoint]*model
+	clipZ  float64
+}
+
+func newGrid(clipZ float64) *grid {
+	return &grid{models: make(map[gridPoint]*model), clipZ: clipZ}
+}
+
+// at returns the model nearest to the parameters, which are bounded to the
+// range of the grid.
+func (g *grid) at(mean, dispersion float64) *model {
+	p := gridPoint{
+		mean:       snap(mean, minMean, maxMean, meanSteps),
+		dispersion: snap(dispersion, minDispersion, maxDispersion, dispersionSteps),
+	}
+	if m, ok := g.models[p]; ok {
+		return m
+	}
+	m := &model{dist: NegBinomial{
+		Mean:       math.Exp(float64(p.mean) / meanSteps),
+		Dispersion: math.Exp(float64(p.dispersion) / dispersionSteps),
+	}}
+	sd := m.dist.sd()
+	m.nearLow = math.Ceil(m.dist.Mean - 1.5*sd)
+	m.nearHigh = math.Floor(m.dist.Mean + 1.5*sd)
+	g.models[p] = m
+	return m
+}
+
+// limit drops the interned models when there are more than a tenant's worth of
+// different ones: those in use are held by their predictions.
+func (g *grid) limit() {
+	const most = 1 << 17
+	if len(g.models) > most {
+		g.models = make(map[gridPoint]*model)
+	}
+}
+
+func snap(v, low, high, steps float64) int16 {
+	if !(v > low) {
+		v = low
+	}
+	return int16(math.Round(math.Log(math.Min(v, high)) * steps))
+}
+
+// usual reports whether the count x has |z| ≤ Exceedance.
+func (m *model) usual(x float64) bool {
+	if x >= m.nearLow && x <= m.nearHigh {
+		return true
+	}
+	if !m.band.known {
+		m.band = m.within(Exceedance)
+	}
+	return x >= m.band.low && x <= m.band.high
+}
+
+// clipped returns x, bounded to what an outlier may teach.
+func (m *model) clipped(x, clipZ float64) float64 {
+	if m.usual(x) {
+		return x
+	}
+	if !m.clip.known {
+		m.clip = m.within(clipZ)
+	}
+	return math.Max(math.Min(x, math.Max(m.clip.high, 1)), m.clip.low)
+}
+
+// within returns the counts with |z| ≤ bound.
+func (m *model) within(bound float64) interval {
+	high := m.dist.search(func(x float64) bool { return m.dist.Z(x) > bound }) - 1
+	low := m.dist.search(func(x float64) bool { return m.dist.Z(x) >= -bound })
+	return interval{low: low, high: high, known: true}
+}

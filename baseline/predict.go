@@ -1,0 +1,292 @@
+package baseline
+
+import (
+	"math"
+
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// Prediction is what the windows of one cluster are expected to look like in
+// one hour, by the last retrain.
+type Prediction struct {
+	epoch, hour    int64
+	class          class
+	lived          float64 // windows it rests on
+	counts         [counted]*model
+	denied, failed share
+}
+
+// Expectation is what is expected of one window of one cluster: its
+// [Prediction] and the tenant's rates of new things. It is valid until the
+// next call of a method of the [Store].
+type Expectation struct {
+	prediction *Prediction // nil for a cluster without a baseline
+	rates      *rates      // nil while the tenant is being learnt
+	class      class
+	born       bool // the cluster's first window
+	young      bool // no history of its own yet
+}
+
+// Expect returns what is expected of a window of an evaluation.
+func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
+	x := Expectation{class: classOf(w.Cluster), born: w.FirstPane >= ev.Start, young: true}
+	tn := s.tenants[ev.Tenant]
+	if tn == nil {
+		return x
+	}
+	if !s.learning(tn, ev.End) {
+		x.rates = &tn.rates
+	}
+	if h := tn.clusters[w.Cluster.ID]; h != nil && !x.born {
+		x.prediction = s.predict(tn, h, hourOf(ev))
+		x.young = false
+	}
+	return x
+}
+
+// Born reports whether it is the cluster's first window.
+func (x *Expectation) Born() bool { return x.born }
+
+func hourOf(ev *cluster.Evaluation) int64 {
+	return (ev.Start + (ev.End-ev.Start)/2) / nanosPerHour
+}
+
+// Missing calls visit for every known cluster that is not listed in the
+// evaluation although its absence is unusual, in ascending order of id.
+func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
+	tn := s.tenants[ev.Tenant]
+	if tn == nil {
+		return
+	}
+	next := 0
+	hour := hourOf(ev)
+	for _, h := range s.expectedAt(tn, hour) {
+		for next < len(ev.Windows) && ev.Windows[next].Cluster.ID < h.key.ID {
+			next++
+		}
+		if next < len(ev.Windows) && ev.Windows[next].Cluster.ID == h.key.ID {
+			continue
+		}
+		visit(&Absent{Cluster: h.key, Expectation: Expectation{
+			prediction: s.predict(tn, h, hour), class: h.prediction.class,
+		}})
+	}
+}
+
+// has reports whether the feature has an opinion about a window.
+func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
+	switch {
+	case int(f) >= counted:
+		return x.rates != nil && !x.born
+	case x.born:
+		return x.rates != nil && f == cluster.Events
+	case x.prediction == nil:
+		return false
+	case asCount(f):
+		return true
+	default:
+		return c[cluster.Events] > 0
+	}
+}
+
+// Opinions returns how many features have an opinion about a window.
+func (x *Expectation) Opinions(c *cluster.Counts) int {
+	n := 0
+	for f := range cluster.NumFeatures {
+		if x.has(f, c) {
+			n++
+		}
+	}
+	return n
+}
+
+// Usual reports whether no feature of the window is beyond [Exceedance]. It is
+// what scoring costs for most windows: a few comparisons.
+func (x *Expectation) Usual(c *cluster.Counts) bool {
+	if x.born {
+		return x.rates == nil
+	}
+	if p := x.prediction; p != nil {
+		for f, m := range p.counts {
+			if m != nil && !m.usual(float64(c[f])) {
+				return false
+			}
+		}
+		if !p.denied.usual(c[cluster.Denied], c[cluster.Events]) || !p.failed.usual(c[cluster.Failed], c[cluster.Events]) {
+			return false
+		}
+	}
+	if x.rates != nil {
+		for k := range newCluster {
+			if n := c[counted+k]; n > 0 && !x.rates.models[x.class][k].usual(float64(n)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// usual reports whether x of n events is within the band. A share is only
+// looked at closely when there is more of it than the mean.
+func (s share) usual(x, n uint32) bool {
+	if n == 0 || s.alpha < s.beta && float64(x) <= float64(n)*s.alpha/(s.alpha+s.beta) {
+		return true
+	}
+	return math.Abs(s.of(n).Z(float64(x))) <= Exceedance
+}
+
+func (s share) of(n uint32) BetaBinomial {
+	return BetaBinomial{N: float64(n), Alpha: s.alpha, Beta: s.beta}
+}
+
+// Score returns the tails of one feature of a window, and false when there is
+// no opinion about it.
+func (x *Expectation) Score(f cluster.Feature, c *cluster.Counts) (Tails, bool) {
+	if !x.has(f, c) {
+		return Tails{}, false
+	}
+	switch {
+	case int(f) >= counted:
+		return x.rates.models[x.class][int(f)-counted].dist.Tails(float64(c[f])), true
+	case x.born:
+		return x.birth(c), true
+	case f == cluster.Denied:
+		return x.prediction.denied.of(c[cluster.Events]).Tails(float64(c[f])), true
+	case f == cluster.Failed:
+		return x.prediction.failed.of(c[cluster.Events]).Tails(float64(c[f])), true
+	default:
+		return x.prediction.counts[f].dist.Tails(float64(c[f])), true
+	}
+}
+
+// birth is the score of a cluster's first window: the chance that a cluster of
+// its class is born, times the chance that it is born with as many events.
+func (x *Expectation) birth(c *cluster.Counts) Tails {
+	born := x.rates.models[x.class][bornKind(c)].dist.Tails(1)
+	size := x.rates.firstModels[x.class].dist.Tails(float64(c[cluster.Events]))
+	up := born.Up + math.Min(0, math.Ln2+size.Up)
+	return Tails{Up: boundLog(up), Low: boundLog(log1mExp(up))}
+}
+
+// Deviates reports whether the fresh part of a window deviates by itself in the
+// direction of up, for one feature: the part is a fraction (0 to 1) of the
+// window, and deviates where its one-sided mid-p tail is below p. New things
+// deviate when there are any. A feature without an opinion does not deviate.
+func (x *Expectation) Deviates(f cluster.Feature, fresh *cluster.Counts, fraction float64, up bool, p float64) bool {
+	if !x.has(f, fresh) {
+		return false
+	}
+	var t Tails
+	switch {
+	case int(f) >= counted || x.born:
+		return up && fresh[f] > 0
+	case f == cluster.Denied:
+		t = x.prediction.denied.of(fresh[cluster.Events]).Tails(float64(fresh[f]))
+	case f == cluster.Failed:
+		t = x.prediction.failed.of(fresh[cluster.Events]).Tails(float64(fresh[f]))
+	case f == cluster.Events:
+		d := x.prediction.counts[f].dist
+		d.Mean *= fraction
+		t = d.Tails(float64(fresh[f]))
+	default:
+		// Distinct counts do not add up: a tenth of the window has more than a
+		// tenth of them. Their deviation is borne by the events.
+		return x.Deviates(cluster.Events, fresh, fraction, up, p)
+	}
+	if up {
+		return t.Up < math.Log(p)
+	}
+	return t.Low < math.Log(p)
+}
+
+// Absent is a known cluster without events in a window, whose absence is
+// unusual.
+type Absent struct {
+	Cluster     *fingerprint.ClusterKey
+	Expectation Expectation
+}
+
+// Opinion is one feature of a window against what was expected of it. All
+// numbers are finite.
+type Opinion struct {
+	Feature  cluster.Feature
+	Observed float64
+	// Expected is the predictive median, Low and High are the 95 % band.
+	Expected, Low, High float64
+	Z                   float64
+	// LogP is the natural logarithm of the two-sided p-value.
+	LogP float64
+}
+
+// Opinion returns the whole opinion of a feature about a window, and false
+// where there is none.
+func (x *Expectation) Opinion(f cluster.Feature, c *cluster.Counts) (Opinion, bool) {
+	t, ok := x.Score(f, c)
+	if !ok {
+		return Opinion{}, false
+	}
+	o := Opinion{Feature: f, Observed: float64(c[f]), Z: t.Z(), LogP: t.LogP()}
+	var q interface{ Quantile(p float64) float64 }
+	switch {
+	case x.born:
+		return o, true
+	case int(f) >= counted:
+		q = x.rates.models[x.class][int(f)-counted].dist
+	case f == cluster.Denied:
+		q = x.prediction.denied.of(c[cluster.Events])
+	case f == cluster.Failed:
+		q = x.prediction.failed.of(c[cluster.Events])
+	default:
+		q = x.prediction.counts[f].dist
+	}
+	o.Expected, o.Low, o.High = q.Quantile(0.5), q.Quantile(0.025), q.Quantile(0.975)
+	return o, true
+}
+
+// Combine joins the smallest of n independent two-sided p-values into one
+// (Šidák): log p = log(1 − (1 − p_min)^n), from and to natural logarithms.
+func Combine(logPMin float64, n int) float64 {
+	if n <= 1 {
+		return math.Min(logPMin, 0)
+	}
+	p := math.Exp(logPMin)
+	if p < 1e-12 { // (1 − p)^n = 1 − n·p to the last bit
+		return math.Min(boundLog(logPMin+math.Log(float64(n))), 0)
+	}
+	return boundLog(math.Log(-math.Expm1(float64(n) * math.Log1p(-p))))
+}
+
+// Magnitude is |z| of a two-sided p-value given as a natural logarithm.
+func Magnitude(logP float64) float64 {
+	return math.Max(0, -NormalQuantile(math.Min(logP, 0)-math.Ln2))
+}
+
+// Learning reports whether the tenant is still being learnt at a time.
+func (s *Store) Learning(name string, at int64) bool {
+	tn := s.tenants[name]
+	return tn == nil || s.learning(tn, at)
+}
+
+func (s *Store) learning(tn *tenant, at int64) bool {
+	return at-tn.since < int64(s.cfg.Learning)
+}
+
+// Tests returns how many clusters a window of the tenant tests, on average of
+// the last half day: at least 1.
+func (s *Store) Tests(name string) float64 {
+	tn := s.tenants[name]
+	if tn == nil || tn.rates.windows == 0 {
+		return 1
+	}
+	return math.Max(1, tn.rates.clusters/tn.rates.windows)
+}
+
+// Until returns the end of the last window that is in the tenant's baseline,
+// zero when there is none.
+func (s *Store) Until(name string) int64 {
+	if tn := s.tenants[name]; tn != nil {
+		return tn.until
+	}
+	return 0
+}
