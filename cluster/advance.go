@@ -161,7 +161,8 @@ func (w *Windows) evaluate(start, end int64, v Visitor) {
 				Ranking:   s,
 			})
 		}
-		v.Evaluate(&Evaluation{Tenant: t.name, Start: start, End: end, Partial: partial, Windows: w.visit})
+		w.evaluation = Evaluation{Tenant: t.name, Start: start, End: end, Partial: partial, Windows: w.visit}
+		v.Evaluate(&w.evaluation)
 	}
 }
 

@@ -9,6 +9,7 @@ type memory struct {
 	names    names
 	partials []*partial
 	panes    []*pane
+	pending  []*pending
 	sorted   []slot // scratch of one sort
 }
 

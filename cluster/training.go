@@ -32,24 +32,59 @@ type row struct {
 // window of zeros but the absence of any source nothing is kept.
 func (w *Windows) capture(end int64) {
 	alive := w.alive(end)
-	p := &pending{
-		index:      end/w.window - 1,
-		incomplete: !w.whole(end-w.window, end) || len(w.partialSince(end-w.window)) > 0,
-	}
+	p := w.mem.newPending(end/w.window - 1)
+	p.incomplete = !w.whole(end-w.window, end) || len(w.partialSince(end-w.window)) > 0
 	for _, t := range w.byTenant {
-		rows := make([]row, 0, len(t.active))
+		rows := p.addTenant(t.name)
 		for _, s := range t.active {
 			if s.win < len(s.ring) {
-				rows = append(rows, row{s, s.counts()})
+				rows.rows = append(rows.rows, row{s, s.counts()})
 			}
 		}
-		if alive || len(rows) > 0 {
-			p.tenants = append(p.tenants, tenantRows{t.name, rows})
+		if !alive && len(rows.rows) == 0 {
+			p.tenants = p.tenants[:len(p.tenants)-1]
 		}
 	}
-	if len(p.tenants) > 0 {
-		w.pending = append(w.pending, p)
+	if len(p.tenants) == 0 {
+		w.mem.recyclePending(p)
+		return
 	}
+	w.pending = append(w.pending, p)
+}
+
+// newPending returns an empty training window.
+func (m *memory) newPending(index int64) *pending {
+	p := &pending{}
+	if last := len(m.pending) - 1; last >= 0 {
+		p, m.pending = m.pending[last], m.pending[:last]
+	}
+	p.index = index
+	return p
+}
+
+// recyclePending takes back a training window that was handed out. It keeps
+// the memory of the rows.
+func (m *memory) recyclePending(p *pending) {
+	p.tenants = p.tenants[:cap(p.tenants)]
+	for i := range p.tenants {
+		t := &p.tenants[i]
+		clear(t.rows[:cap(t.rows)])
+		*t = tenantRows{rows: t.rows[:0]}
+	}
+	*p = pending{tenants: p.tenants[:0]}
+	m.pending = append(m.pending, p)
+}
+
+// addTenant appends a tenant without rows.
+func (p *pending) addTenant(name string) *tenantRows {
+	n := len(p.tenants)
+	if n < cap(p.tenants) {
+		p.tenants = p.tenants[:n+1]
+	} else {
+		p.tenants = append(p.tenants, tenantRows{})
+	}
+	p.tenants[n].name, p.tenants[n].rows = name, p.tenants[n].rows[:0]
+	return &p.tenants[n]
 }
 
 // finalise corrects the next training window by its late events and hands it
@@ -64,7 +99,8 @@ func (w *Windows) finalise(v Visitor) {
 	}
 	if late := takeFirst(&w.late, index); late != nil {
 		if p == nil {
-			p = &pending{index: index, incomplete: true}
+			p = w.mem.newPending(index)
+			p.incomplete = true
 		}
 		w.correct(p, late)
 	}
@@ -80,14 +116,16 @@ func (w *Windows) finalise(v Visitor) {
 				Counts:    r.counts,
 			})
 		}
-		v.Train(&Training{
+		w.train = Training{
 			Tenant:     p.tenants[i].name,
 			Start:      index * w.window,
 			End:        (index + 1) * w.window,
 			Incomplete: p.incomplete,
 			Windows:    w.visit,
-		})
+		}
+		v.Train(&w.train)
 	}
+	w.mem.recyclePending(p)
 }
 
 // correct adds the late events of a training window to its rows.

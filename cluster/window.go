@@ -121,8 +121,9 @@ type Training struct {
 // Visitor receives what a watermark closes, in the order in which it falls due
 // in event time: an Evaluation at its End, a Training at its End plus
 // [Config.Grace]. At equal time trainings come first, then evaluations, each
-// with tenants in ascending order. A Visitor must not call back into the
-// [Windows] that calls it, except to rank subjects.
+// with tenants in ascending order. What it is given is valid until it returns.
+// It must not call back into the [Windows] that calls it, except to rank
+// subjects.
 type Visitor interface {
 	Train(*Training)
 	Evaluate(*Evaluation)

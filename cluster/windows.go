@@ -53,9 +53,11 @@ type Windows struct {
 	outcomes [NumOutcomes]uint64
 	unknown  uint64 // of tenants that were forgotten
 
-	landings []landing // scratch of land
-	visit    []Window  // scratch of a visit
-	top      table     // scratch of AppendTop
+	landings   []landing // scratch of land
+	visit      []Window  // scratch of a visit, as the next two
+	evaluation Evaluation
+	train      Training
+	top        table // scratch of AppendTop
 }
 
 // New returns an empty Windows. It panics when the configuration is not valid:

@@ -1,0 +1,178 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// Snapshot returns the state. It must not be called during a visit.
+func (w *Windows) Snapshot() State {
+	s := saver{w: w, names: make(map[uint32]uint32), keys: make(map[*fingerprint.ClusterKey]int)}
+	s.State = State{
+		Version:    StateVersion,
+		Pane:       w.pane,
+		Window:     w.window,
+		Slide:      w.slide,
+		SeenFor:    w.seenFor,
+		Started:    w.started,
+		Mark:       w.mark,
+		Frontier:   w.frontier,
+		AliveSince: w.aliveSince,
+		AliveUntil: w.aliveUntil,
+		Training:   w.training,
+		Outcomes:   w.outcomes,
+		Unknown:    w.unknown,
+	}
+	for _, src := range w.bySource {
+		s.Sources = append(s.Sources, SavedSource{
+			ID: src.id, Name: src.name, State: src.state,
+			Seen: src.seen, High: src.high, Missing: src.missing,
+			Recent: slices.Clone(src.clock.recent[:src.clock.n]), Next: src.clock.next, Bound: src.clock.bound,
+		})
+	}
+	s.Open = s.savePanes(w.open)
+	s.Late = s.savePanes(w.late)
+	for _, p := range w.pending {
+		s.Pending = append(s.Pending, savePending(p))
+	}
+	for _, t := range w.byTenant {
+		s.Tenants = append(s.Tenants, s.saveTenant(t))
+	}
+	return s.State
+}
+
+// saver builds a State, giving names and keys their places in the order of
+// first use.
+type saver struct {
+	State
+	w     *Windows
+	names map[uint32]uint32
+	keys  map[*fingerprint.ClusterKey]int
+}
+
+func (s *saver) key(k *fingerprint.ClusterKey) int {
+	at, ok := s.keys[k]
+	if !ok {
+		at = len(s.Keys)
+		s.keys[k] = at
+		s.Keys = append(s.Keys, *k)
+	}
+	return at
+}
+
+func (s *saver) name(id uint32) uint32 {
+	at, ok := s.names[id]
+	if !ok {
+		at = uint32(len(s.Names))
+		s.names[id] = at
+		s.Names = append(s.Names, s.w.mem.names.text(id))
+	}
+	return at
+}
+
+func (s *saver) savePanes(panes []*pane) []SavedPane {
+	var saved []SavedPane
+	for _, p := range panes {
+		partials := slices.Clone(p.partials)
+		slices.SortFunc(partials, func(a, b *partial) int { return cmp.Compare(a.key.ID, b.key.ID) })
+		saved = append(saved, SavedPane{Index: p.index, Partials: s.savePartials(partials)})
+	}
+	return saved
+}
+
+func (s *saver) savePartials(partials []*partial) []SavedPartial {
+	saved := make([]SavedPartial, 0, len(partials))
+	for _, p := range partials {
+		sp := SavedPartial{
+			Key: s.key(p.key), Pane: p.pane,
+			Events: p.events, Denied: p.denied, Failed: p.failed, News: p.news,
+			Subjects:   saveTally(&p.subjects),
+			Objects:    saveTally(&p.objects),
+			Namespaces: saveTally(&p.namespaces),
+			Sources:    saveTally(&p.sources),
+			Contacts:   saveTally(&p.contacts),
+			Prints:     saveTally(&p.prints),
+		}
+		for i, id := range sp.Subjects.IDs {
+			sp.Subjects.IDs[i] = s.name(id)
+		}
+		saved = append(saved, sp)
+	}
+	return saved
+}
+
+func saveTally(t *tally) SavedTally {
+	saved := saveTable(&t.table)
+	saved.Pruned, saved.Ceiling = t.pruned, t.ceiling
+	return saved
+}
+
+func saveTable(t *table) SavedTally {
+	if t.size == 0 {
+		return SavedTally{}
+	}
+	slots := t.appendSorted(make([]slot, 0, t.size))
+	var saved SavedTally
+	saved.Keys = make([]uint64, 0, len(slots))
+	ones, noIDs := true, true
+	for _, s := range slots {
+		saved.Keys = append(saved.Keys, s.key)
+		ones = ones && s.n == 1
+		noIDs = noIDs && s.id == 0
+	}
+	for _, s := range slots {
+		if !ones {
+			saved.N = append(saved.N, s.n)
+		}
+		if !noIDs {
+			saved.IDs = append(saved.IDs, s.id)
+		}
+	}
+	return saved
+}
+
+func savePending(p *pending) SavedTraining {
+	saved := SavedTraining{Index: p.index, Incomplete: p.incomplete}
+	for _, t := range p.tenants {
+		rows := SavedRows{Name: t.name}
+		for _, r := range t.rows {
+			rows.Clusters = append(rows.Clusters, r.series.key.ID)
+			rows.Counts = append(rows.Counts, r.counts)
+		}
+		saved.Tenants = append(saved.Tenants, rows)
+	}
+	return saved
+}
+
+func (s *saver) saveTenant(t *tenant) SavedTenant {
+	saved := SavedTenant{Name: t.name, Seen: SavedSeen{Era: t.seen.era, Unknown: t.seen.unknown}}
+	ids := make([]fingerprint.ID, 0, len(t.clusters))
+	for id := range t.clusters {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		saved.Clusters = append(saved.Clusters, s.saveSeries(t.clusters[id]))
+	}
+	if t.overflow != nil {
+		saved.Overflow = []SavedCluster{s.saveSeries(t.overflow)}
+	}
+	for k := range t.seen.current {
+		saved.Seen.Current[k] = saveGeneration(&t.seen.current[k])
+		saved.Seen.Previous[k] = saveGeneration(&t.seen.previous[k])
+	}
+	return saved
+}
+
+func (s *saver) saveSeries(r *series) SavedCluster {
+	return SavedCluster{
+		Key: s.key(r.key), First: r.first, Last: r.last,
+		Ring: s.savePartials(r.ring), Win: r.win,
+	}
+}
+
+func saveGeneration(g *generation) SavedGeneration {
+	return SavedGeneration{Keys: saveTable(&g.keys).Keys, Quotas: saveTable(&g.quotas)}
+}

@@ -1,0 +1,128 @@
+package cluster
+
+import (
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// StateVersion is the version of [State] that this package writes and reads.
+const StateVersion = 1
+
+// State is everything that a [Windows] knows, as plain values for encoding: a
+// restored Windows goes on exactly like the one that the state was taken of.
+// It shares no memory with it. The same knowledge gives the same State, in the
+// same order.
+type State struct {
+	Version int
+	// Pane, Window and Slide are lengths in nanoseconds; a state can only be
+	// restored under the same ones.
+	Pane, Window, Slide int64
+	// SeenFor is a length in nanoseconds, by which SavedSeen.Era counts.
+	SeenFor int64
+
+	Started                bool
+	Mark, Frontier         int64
+	AliveSince, AliveUntil int64
+	Training               int64
+	Outcomes               [NumOutcomes]uint64
+	Unknown                uint64
+
+	// Names and Keys are referred to by their place.
+	Names []string
+	Keys  []fingerprint.ClusterKey
+
+	Sources []SavedSource
+	Open    []SavedPane
+	Late    []SavedPane
+	Pending []SavedTraining
+	Tenants []SavedTenant
+}
+
+// SavedSource is the state of a source.
+type SavedSource struct {
+	ID      int
+	Name    string
+	State   SourceState
+	Seen    bool
+	High    int64
+	Missing int64
+	// Recent are the last event times of a source without record times,
+	// oldest entry not necessarily first.
+	Recent []int64
+	Next   int
+	Bound  int64
+}
+
+// SavedPane is an open pane, or the late events of a training window.
+type SavedPane struct {
+	Index    int64
+	Partials []SavedPartial // ascending cluster id
+}
+
+// SavedPartial is what one cluster did in one pane.
+type SavedPartial struct {
+	_                      struct{} `cbor:",toarray"`
+	Key                    int      // place in State.Keys
+	Pane                   int64
+	Events, Denied, Failed uint32
+	News                   [numKinds]uint32
+	Subjects               SavedTally // IDs are places in State.Names
+	Objects                SavedTally
+	Namespaces             SavedTally
+	Sources                SavedTally
+	Contacts               SavedTally
+	Prints                 SavedTally
+}
+
+// SavedTally is a set of hashes with counts. N and IDs are empty when they are
+// all one and all zero.
+type SavedTally struct {
+	_       struct{} `cbor:",toarray"`
+	Keys    []uint64 // ascending
+	N       []uint32
+	IDs     []uint32
+	Pruned  bool
+	Ceiling uint64
+}
+
+// SavedTraining is a training window that is not final yet.
+type SavedTraining struct {
+	Index      int64
+	Incomplete bool
+	Tenants    []SavedRows
+}
+
+// SavedRows are the counts of a tenant's clusters.
+type SavedRows struct {
+	Name     string
+	Clusters []fingerprint.ID // ascending
+	Counts   []Counts
+}
+
+// SavedTenant is the state of a tenant.
+type SavedTenant struct {
+	Name     string
+	Clusters []SavedCluster // ascending cluster id
+	Overflow []SavedCluster // at most one
+	Seen     SavedSeen
+}
+
+// SavedCluster is the recent past of a cluster.
+type SavedCluster struct {
+	Key         int // place in State.Keys
+	First, Last int64
+	Ring        []SavedPartial
+	Win         int
+}
+
+// SavedSeen is a tenant's memory of what was seen before, by kind.
+type SavedSeen struct {
+	Era               int64
+	Unknown           uint64
+	Current, Previous [numKinds]SavedGeneration
+}
+
+// SavedGeneration is one generation of that memory.
+type SavedGeneration struct {
+	Keys   []uint64   // ascending
+	Quotas SavedTally // by owner
+}
