@@ -19,20 +19,14 @@ const (
 // account and an anonymous user have their implied groups even when the
 // request does not list them.
 //
-// It allocates the key, and takes about a microsecond for a subject with a few
+// It allocates, and takes a fraction of a microsecond for a subject with a few
 // roles: a [github.com/logcluster/logcluster/fingerprint.Fingerprinter] asks
 // it once for every (user, groups, namespace) and remembers the key.
 func (p *Policy) Resolve(r *Request) (Answer, bool) {
 	if p == nil {
 		return Answer{}, false
 	}
-	var bound, general [16]int32 // keeps the common case off the heap
-	s := scope{
-		cluster:   r.Resource == "" || r.Namespace == "",
-		namespace: r.Namespace,
-		bound:     bound[:0],
-		general:   general[:0],
-	}
+	s := scope{cluster: r.Resource == "" || r.Namespace == "", namespace: r.Namespace}
 	p.collect(&s, r)
 	a := Answer{Key: p.key(s.bound)}
 	a.Allowed = p.allows(s.bound, r) || p.allows(s.general, r)
