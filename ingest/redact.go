@@ -50,7 +50,8 @@ func nextSecret(s string, from int) (secret, bool) {
 				end++
 			}
 			// A card number starts where a word starts, with four digits or more.
-			if end-i >= 4 && !wordBefore(s, i) {
+			// Digits after a dot are a suffix, as in the names of Event objects.
+			if end-i >= 4 && !wordBefore(s, i) && (i == 0 || s[i-1] != '.') {
 				if stop := cardEnd(s, i, end); stop > 0 {
 					return secret{i, stop, "card"}, true
 				}

@@ -1,0 +1,142 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// NewClient connects to nothing yet: it returns a Kafka client with the
+// options of the configuration and the given ones. Files that are named in the
+// configuration are read.
+func NewClient(cfg *ClientConfig, logger *slog.Logger, more ...kgo.Opt) (*kgo.Client, error) {
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ClientID(cfg.ClientID),
+		kgo.WithLogger(clientLogger{logger}),
+	}
+	dial := &net.Dialer{Timeout: cfg.DialTimeout}
+	if cfg.TLS.Enabled {
+		tlsConfig, err := cfg.TLS.load()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.Dialer((&tls.Dialer{NetDialer: dial, Config: tlsConfig}).DialContext))
+	} else {
+		opts = append(opts, kgo.Dialer(dial.DialContext))
+	}
+	if cfg.SASL.Mechanism != "" {
+		mechanism, err := cfg.SASL.mechanism()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.SASL(mechanism))
+	}
+	client, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make kafka client: %w", err)
+	}
+	return client, nil
+}
+
+func (c *TLSConfig) load() (*tls.Config, error) {
+	cfg := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read tls.ca_file: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read tls.ca_file: no certificate in %s", c.CAFile)
+		}
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read tls.cert_file and tls.key_file: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+func (c *SASLConfig) mechanism() (sasl.Mechanism, error) {
+	if _, err := c.password(); err != nil {
+		return nil, err // better now than at the first login
+	}
+	switch c.Mechanism {
+	case SASLPlain:
+		return plain.Plain(func(context.Context) (plain.Auth, error) {
+			password, err := c.password()
+			return plain.Auth{User: c.Username, Pass: password}, err
+		}), nil
+	case SASLScramSHA256:
+		return scram.Sha256(c.scramAuth), nil
+	case SASLScramSHA512:
+		return scram.Sha512(c.scramAuth), nil
+	default:
+		return nil, fmt.Errorf("sasl.mechanism: unknown %q", c.Mechanism)
+	}
+}
+
+func (c *SASLConfig) scramAuth(context.Context) (scram.Auth, error) {
+	password, err := c.password()
+	return scram.Auth{User: c.Username, Pass: password}, err
+}
+
+func (c *SASLConfig) password() (string, error) {
+	switch {
+	case c.PasswordFile != "":
+		text, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return "", fmt.Errorf("read sasl.password_file: %w", err)
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	case c.PasswordEnv != "":
+		password, ok := os.LookupEnv(c.PasswordEnv)
+		if !ok {
+			return "", fmt.Errorf("read sasl.password_env: %s is not set", c.PasswordEnv)
+		}
+		return password, nil
+	case c.Password.Reveal() == "":
+		return "", errors.New("read sasl.password: none given")
+	default:
+		return c.Password.Reveal(), nil
+	}
+}
+
+// clientLogger gives the client's messages to slog, one level lower: what is
+// news to the client is detail to us.
+type clientLogger struct{ *slog.Logger }
+
+func (l clientLogger) Level() kgo.LogLevel {
+	switch ctx := context.Background(); {
+	case l.Enabled(ctx, slog.LevelDebug):
+		return kgo.LogLevelInfo
+	default:
+		return kgo.LogLevelWarn
+	}
+}
+
+func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	to := slog.LevelDebug
+	switch level {
+	case kgo.LogLevelError:
+		to = slog.LevelWarn
+	case kgo.LogLevelWarn:
+		to = slog.LevelInfo
+	}
+	l.Logger.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+}
