@@ -1,0 +1,386 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// given is an event as the tests write it.
+type given struct {
+	source int
+	event  fingerprint.Event
+	print  *fingerprint.Fingerprint
+}
+
+// transcript is a Visitor that writes down what it is given.
+type transcript struct {
+	lines []string
+	// coarse leaves out what depends on which keys a saturated set kept.
+	coarse  bool
+	trained uint64 // events of all trainings
+}
+
+func (tr *transcript) Train(t *Training) {
+	tr.printf("train %s %d..%d incomplete=%v", t.Tenant, t.Start/1e9, t.End/1e9, t.Incomplete)
+	for i := range t.Windows {
+		tr.trained += uint64(t.Windows[i].Counts[Events])
+		tr.window(&t.Windows[i])
+	}
+}
+
+func (tr *transcript) Evaluate(e *Evaluation) {
+	tr.printf("evaluate %s %d..%d partial=%v", e.Tenant, e.Start/1e9, e.End/1e9, e.Partial)
+	for i := range e.Windows {
+		tr.window(&e.Windows[i])
+	}
+}
+
+func (tr *transcript) window(w *Window) {
+	counts, fresh, top := w.Counts, w.Fresh, w.AppendTop(nil, TopSubjects)
+	if tr.coarse {
+		for _, f := range firstSeen {
+			counts[f], fresh[f] = 0, 0
+		}
+		top = nil
+	}
+	tr.printf("  %s first=%d %v %v %v", w.Cluster.ID, w.FirstPane/1e9, counts, fresh, top)
+}
+
+func (tr *transcript) printf(format string, args ...any) {
+	tr.lines = append(tr.lines, fmt.Sprintf(format, args...))
+}
+
+// oracle computes from all events at once what a Windows should hand out that
+// was given them in any order (of sources) and whose sources were all active
+// from the beginning. It shares no code with it: everything is recounted from
+// the events, for every window.
+type oracle struct {
+	cfg      Config
+	mark     int64
+	panes    map[int64][]placed // on-time events, by start
+	late     map[int64][]placed // by start of the training window
+	outcomes [NumOutcomes]uint64
+
+	tenants  map[string]map[fingerprint.ID]*oracleCluster
+	seen     map[string]bool
+	admitted []placed // with their clusters and news
+	alive    []int64  // starts of closed panes with events, ascending
+}
+
+type placed struct {
+	given
+	pane    int64
+	tenant  string
+	cluster *oracleCluster
+	news    [NumFeatures]uint32
+	late    bool
+}
+
+type oracleCluster struct {
+	key   *fingerprint.ClusterKey
+	first int64
+}
+
+// tell runs the oracle over the events, in any order that keeps each source's.
+func tell(cfg Config, sources int, events []given, out *transcript) *oracle {
+	o := &oracle{
+		cfg: cfg, panes: map[int64][]placed{}, late: map[int64][]placed{},
+		tenants: map[string]map[fingerprint.ID]*oracleCluster{}, seen: map[string]bool{},
+	}
+	o.place(sources, events)
+	if o.mark < 0 {
+		return o
+	}
+	// Everything that falls due, in order: panes, then trainings, then
+	// windows.
+	type step struct {
+		at   int64
+		rank int
+		do   func()
+	}
+	var steps []step
+	pane, window, slide := int64(cfg.Pane), int64(cfg.Window), int64(cfg.Slide)
+	ends := map[int64]bool{}
+	trains := map[int64]bool{}
+	for start := range o.panes {
+		steps = append(steps, step{start + pane, 0, func() { o.closePane(start) }})
+		// Windows are only worth asking about near events.
+		for end := start - start%slide + slide; end <= start+window+int64(cfg.MaxGap)+2*slide; end += slide {
+			ends[end] = true
+		}
+		for at := start - start%window; at <= start+2*window+int64(cfg.MaxGap); at += window {
+			trains[at] = true
+		}
+	}
+	for start := range o.late {
+		trains[start] = true
+	}
+	for start := range trains {
+		steps = append(steps, step{start + window + int64(cfg.Grace), 1, func() { o.train(start, out) }})
+	}
+	for end := range ends {
+		steps = append(steps, step{end, 2, func() { o.evaluate(end, out) }})
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank)) })
+	for _, s := range steps {
+		if s.at <= o.mark {
+			s.do()
+		}
+	}
+	return o
+}
+
+func (o *oracle) place(sources int, events []given) {
+	high := make([]int64, sources)
+	for _, g := range events {
+		t := g.event.Time
+		p := placed{given: g, pane: t - t%int64(o.cfg.Pane)}
+		own := high[g.source] - int64(o.cfg.OutOfOrderness)
+		switch {
+		case high[g.source] == 0 || t >= own:
+			o.outcomes[Clustered]++
+			o.panes[p.pane] = append(o.panes[p.pane], p)
+		case t >= own-int64(o.cfg.Grace):
+			o.outcomes[LateCorrected]++
+			p.late = true
+			start := t - t%int64(o.cfg.Window)
+			o.late[start] = append(o.late[start], p)
+		default:
+			o.outcomes[LateDropped]++
+		}
+		high[g.source] = max(high[g.source], t)
+	}
+	o.mark = -1
+	if slices.Min(high) > 0 {
+		o.mark = max(slices.Min(high)-int64(o.cfg.OutOfOrderness), 0)
+	}
+}
+
+func (o *oracle) closePane(start int64) {
+	o.alive = append(o.alive, start)
+	o.admit(o.panes[start])
+}
+
+// admit decides tenants, clusters and news.
+func (o *oracle) admit(events []placed) {
+	slices.SortStableFunc(events, func(a, b placed) int {
+		x, y := a.print.Cluster, b.print.Cluster
+		return cmp.Or(cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.ID, y.ID))
+	})
+	for i := range events {
+		p := &events[i]
+		key := p.print.Cluster
+		p.tenant = key.Tenant
+		if o.tenants[p.tenant] == nil {
+			named := len(o.tenants)
+			if o.tenants[OverflowName] != nil {
+				named--
+			}
+			if named >= o.cfg.MaxTenants {
+				p.tenant = OverflowName
+			}
+			if o.tenants[p.tenant] == nil {
+				o.tenants[p.tenant] = map[fingerprint.ID]*oracleCluster{}
+			}
+		}
+		clusters := o.tenants[p.tenant]
+		if clusters[key.ID] == nil {
+			over := overflowKey(p.tenant)
+			own := len(clusters)
+			if clusters[over.ID] != nil {
+				own--
+			}
+			if own >= o.cfg.MaxClusters || p.tenant != key.Tenant {
+				key = over
+				if !p.late {
+					o.outcomes[Clustered]--
+					o.outcomes[Overflow]++
+				}
+			}
+			if clusters[key.ID] == nil {
+				clusters[key.ID] = &oracleCluster{key: key, first: p.pane}
+			}
+		}
+		p.cluster = clusters[key.ID]
+		p.cluster.first = min(p.cluster.first, p.pane)
+		o.meet(p)
+	}
+	o.admitted = append(o.admitted, events...)
+}
+
+func (o *oracle) meet(p *placed) {
+	e, key := &p.event, p.print.Cluster
+	meet := func(f Feature, parts ...string) {
+		k := fmt.Sprintf("%s/%d/%q", p.tenant, f, parts)
+		if !o.seen[k] {
+			o.seen[k] = true
+			p.news[f]++
+		}
+	}
+	meet(NewFingerprints, p.print.ID.String())
+	if e.User != "" {
+		meet(NewSubjectResources, e.User, key.APIGroup, key.Resource, fmt.Sprint(key.Access))
+		meet(NewSubjectRoles, e.User, key.Role)
+		if e.Source != "" {
+			meet(NewSubjectSources, e.User, e.Source)
+		}
+	}
+}
+
+// whole reports whether a window is to be handed out, and whether there were
+// events in the gap before its end.
+func (o *oracle) whole(start, end int64) (whole, alive bool) {
+	since, until := int64(-1), int64(-1)
+	for _, a := range o.alive {
+		if a >= end {
+			break
+		}
+		if until < 0 || a-until > int64(o.cfg.MaxGap) {
+			since = a
+		}
+		until = a + int64(o.cfg.Pane)
+	}
+	alive = until >= 0 && end-until <= int64(o.cfg.MaxGap)
+	return alive && since <= start, alive
+}
+
+func (o *oracle) evaluate(end int64, out *transcript) {
+	start := end - int64(o.cfg.Window)
+	if whole, _ := o.whole(start, end); !whole {
+		return
+	}
+	for _, name := range o.names(end) {
+		out.printf("evaluate %s %d..%d partial=[]", name, start/1e9, end/1e9)
+		o.windows(name, func(p *placed) bool { return !p.late && p.pane >= start && p.pane < end },
+			func(p *placed) bool { return p.pane >= end-int64(o.cfg.Slide) }, out, true)
+	}
+}
+
+// names are the tenants that had anything counted before the time.
+func (o *oracle) names(before int64) []string {
+	var names []string
+	for _, p := range o.admitted {
+		if p.pane < before {
+			names = append(names, p.tenant)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (o *oracle) train(start int64, out *transcript) {
+	end := start + int64(o.cfg.Window)
+	// As of the end of the window: later panes are not to be counted.
+	whole, alive := o.whole(start, end)
+	in := func(p *placed) bool { return p.pane >= start && p.pane < end }
+	names := map[string]bool{}
+	for i := range o.admitted {
+		p := &o.admitted[i]
+		if in(p) || alive && p.pane < end && o.knownBy(p, end) {
+			names[p.tenant] = true
+		}
+	}
+	o.admit(o.late[start])
+	for i := range o.admitted {
+		if p := &o.admitted[i]; in(p) {
+			names[p.tenant] = true
+		}
+	}
+	var sorted []string
+	for name := range names {
+		sorted = append(sorted, name)
+	}
+	slices.Sort(sorted)
+	for _, name := range sorted {
+		out.printf("train %s %d..%d incomplete=%v", name, start/1e9, end/1e9, !whole)
+		o.windows(name, in, func(*placed) bool { return false }, out, false)
+	}
+}
+
+// knownBy reports whether the event was admitted by the time: on-time ones are
+// at the end of their pane, late ones when their training window is final.
+func (o *oracle) knownBy(p *placed, at int64) bool {
+	if !p.late {
+		return true
+	}
+	t := p.event.Time
+	return t-t%int64(o.cfg.Window)+int64(o.cfg.Window+o.cfg.Grace) < at
+}
+
+func (o *oracle) windows(tenant string, in, fresh func(*placed) bool, out *transcript, top bool) {
+	byCluster := map[fingerprint.ID][]*placed{}
+	for i := range o.admitted {
+		if p := &o.admitted[i]; p.tenant == tenant && in(p) {
+			byCluster[p.cluster.key.ID] = append(byCluster[p.cluster.key.ID], p)
+		}
+	}
+	var ids []fingerprint.ID
+	for id := range byCluster {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		events := byCluster[id]
+		w := Window{Cluster: events[0].cluster.key, FirstPane: events[0].cluster.first}
+		w.Counts = o.count(events)
+		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))
+		if top {
+			w.Ranking = naiveRanking(events)
+		}
+		out.window(&w)
+	}
+}
+
+func (o *oracle) count(events []*placed) Counts {
+	var c Counts
+	sets := map[Feature]map[string]bool{Subjects: {}, Objects: {}, Namespaces: {}, Sources: {}}
+	for _, p := range events {
+		e := &p.event
+		c[Events]++
+		if e.Decision == fingerprint.DecisionForbid {
+			c[Denied]++
+		} else if e.Code >= 400 {
+			c[Failed]++
+		}
+		for _, f := range firstSeen {
+			c[f] += p.news[f]
+		}
+		for f, key := range map[Feature]string{
+			Subjects: e.User, Namespaces: e.Resource.Namespace, Sources: e.Source,
+		} {
+			if key != "" {
+				sets[f][key] = true
+			}
+		}
+		if e.Resource.Object != "" {
+			sets[Objects][e.Resource.Namespace+"\x00"+e.Resource.Object] = true
+		}
+	}
+	for f, set := range sets {
+		c[f] = uint32(min(len(set), o.cfg.MaxDistinct))
+	}
+	return c
+}
+
+type naiveRanking []*placed
+
+func (r naiveRanking) AppendTop(dst []SubjectCount, n int) []SubjectCount {
+	counts := map[string]uint32{}
+	for _, p := range r {
+		if p.event.User != "" {
+			counts[p.event.User]++
+		}
+	}
+	var all []SubjectCount
+	for name, n := range counts {
+		all = append(all, SubjectCount{name, n})
+	}
+	slices.SortFunc(all, func(a, b SubjectCount) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Name, b.Name))
+	})
+	return append(dst, all[:min(n, len(all))]...)
+}

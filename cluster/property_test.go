@@ -1,0 +1,286 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/fxamacker/cbor/v2"
+	"pgregory.net/rapid"
+
+	"github.com/logcluster/logcluster/fingerprint"
+)
+
+// smallConfig has budgets that a test reaches.
+func smallConfig() Config {
+	c := DefaultConfig()
+	c.Window = 2 * time.Minute
+	c.Grace = 70 * time.Second
+	c.MaxGap = 4 * time.Minute
+	return c
+}
+
+// printOf is a fingerprint as the fingerprint package would make it: the same
+// names give the same identity.
+func printOf(tenant, role, verb, resource string, access fingerprint.Access) *fingerprint.Fingerprint {
+	key := &fingerprint.ClusterKey{
+		Tenant: tenant, Role: role, Resource: resource, Access: access,
+		ID: fingerprint.ID(xxhash.Sum64String(fmt.Sprint(tenant, "/", role, "/", resource, "/", access))),
+	}
+	return &fingerprint.Fingerprint{
+		ID:      fingerprint.ID(xxhash.Sum64String(key.ID.String() + verb)),
+		Verb:    verb,
+		Cluster: key,
+	}
+}
+
+// drawEvents draws the events of one source, in its order.
+func drawEvents(t *rapid.T, source int) []given {
+	names := func(prefix string, n int) *rapid.Generator[string] {
+		return rapid.Map(rapid.IntRange(0, n), func(i int) string {
+			if i == 0 {
+				return ""
+			}
+			return fmt.Sprint(prefix, i)
+		})
+	}
+	now := int64(1_700_000_000)
+	n := rapid.IntRange(1, 60).Draw(t, "events")
+	events := make([]given, 0, n)
+	for range n {
+		switch rapid.IntRange(0, 29).Draw(t, "step") {
+		case 0:
+			now += rapid.Int64Range(60, 900).Draw(t, "pause")
+		case 1:
+			now += rapid.Int64Range(900, 200_000).Draw(t, "gap")
+		default:
+			now += rapid.Int64Range(0, 20).Draw(t, "advance")
+		}
+		at := now
+		if rapid.IntRange(0, 4).Draw(t, "order") == 0 {
+			at -= rapid.Int64Range(0, 120).Draw(t, "late")
+		}
+		tenant := fmt.Sprint("t", rapid.IntRange(1, 3).Draw(t, "tenant"))
+		role := fmt.Sprint("r", rapid.IntRange(1, 3).Draw(t, "role"))
+		resource := fmt.Sprint("x", rapid.IntRange(1, 2).Draw(t, "resource"))
+		verb := rapid.SampledFrom([]string{"get", "list"}).Draw(t, "verb")
+		events = append(events, given{
+			source: source,
+			print:  printOf(tenant, role, verb, resource, fingerprint.AccessRead),
+			event: fingerprint.Event{
+				Time: at*1e9 + rapid.Int64Range(0, 999).Draw(t, "nanos"), Tenant: tenant, Verb: verb,
+				User:     names("u", 5).Draw(t, "user"),
+				Source:   names("10.0.0.", 4).Draw(t, "address"),
+				Code:     rapid.SampledFrom([]int{200, 404}).Draw(t, "code"),
+				Decision: rapid.SampledFrom([]fingerprint.Decision{fingerprint.DecisionAllow, fingerprint.DecisionForbid}).Draw(t, "decision"),
+				Resource: fingerprint.Resource{
+					Name: resource, Namespace: names("n", 3).Draw(t, "namespace"), Object: names("o", 6).Draw(t, "object"),
+				},
+			},
+		})
+	}
+	return events
+}
+
+func drawStreams(t *rapid.T) [][]given {
+	streams := make([][]given, rapid.IntRange(1, 3).Draw(t, "sources"))
+	for i := range streams {
+		streams[i] = drawEvents(t, i)
+	}
+	return streams
+}
+
+func drawConfig(t *rapid.T) (c Config, coarse bool) {
+	c = smallConfig()
+	c.MaxClusters = rapid.SampledFrom([]int{2, 100}).Draw(t, "max clusters")
+	c.MaxTenants = rapid.SampledFrom([]int{2, 100}).Draw(t, "max tenants")
+	c.Slide = rapid.SampledFrom([]time.Duration{10, 30, 120}).Draw(t, "slide") * time.Second
+	c.Grace = rapid.SampledFrom([]time.Duration{0, 70, 120}).Draw(t, "grace") * time.Second
+	if coarse = rapid.Bool().Draw(t, "saturate"); coarse {
+		c.MaxDistinct = 2
+	}
+	return c, coarse
+}
+
+// interleave draws an order of all events that keeps the order of each source.
+func interleave(t *rapid.T, streams [][]given) []given {
+	at := make([]int, len(streams))
+	var order []given
+	for {
+		var left []int
+		for i := range streams {
+			if at[i] < len(streams[i]) {
+				left = append(left, i)
+			}
+		}
+		if len(left) == 0 {
+			return order
+		}
+		i := rapid.SampledFrom(left).Draw(t, "next")
+		order = append(order, streams[i][at[i]])
+		at[i]++
+	}
+}
+
+func newWindows(c Config, sources int) *Windows {
+	w := New(c)
+	for i := range sources {
+		w.AddSource(i, fmt.Sprint("source", i))
+	}
+	return w
+}
+
+// feed gives the events to w, advancing after some of them.
+func feed(t *rapid.T, w *Windows, events []given, out *transcript) {
+	often := rapid.IntRange(0, 3).Draw(t, "advance often")
+	for i := range events {
+		g := &events[i]
+		w.Add(&g.event, g.print, g.source, g.event.Time)
+		if rapid.IntRange(0, often*5).Draw(t, "advance") == 0 {
+			w.Advance(out)
+		}
+	}
+	w.Advance(out)
+}
+
+func diff(t *rapid.T, what string, want, got []string) {
+	t.Helper()
+	if slices.Equal(want, got) {
+		return
+	}
+	for i := range max(len(want), len(got)) {
+		a, b := "(end)", "(end)"
+		if i < len(want) {
+			a = want[i]
+		}
+		if i < len(got) {
+			b = got[i]
+		}
+		if a != b {
+			t.Logf("before: %v", want[max(0, i-4):i])
+			t.Fatalf("%s differs at line %d:\nwant %s\ngot  %s", what, i, a, b)
+		}
+	}
+}
+
+func TestWindowsEqualOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, coarse := drawConfig(t)
+		streams := drawStreams(t)
+		events := interleave(t, streams)
+		got := &transcript{coarse: coarse}
+		w := newWindows(c, len(streams))
+		feed(t, w, events, got)
+		want := &transcript{coarse: coarse}
+		o := tell(c, len(streams), events, want)
+		diff(t, "transcript", want.lines, got.lines)
+		if w.outcomes != o.outcomes {
+			t.Fatalf("outcomes: want %v, got %v", o.outcomes, w.outcomes)
+		}
+	})
+}
+
+func TestAnyInterleavingGivesTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, _ := drawConfig(t)
+		streams := drawStreams(t)
+		var a, b transcript // saturated sets included
+		feed(t, newWindows(c, len(streams)), interleave(t, streams), &a)
+		feed(t, newWindows(c, len(streams)), interleave(t, streams), &b)
+		diff(t, "second interleaving", a.lines, b.lines)
+	})
+}
+
+// reload sends the state of w through CBOR into a new Windows.
+func reload(t rapid.TB, w *Windows) *Windows {
+	t.Helper()
+	encoded, err := cbor.Marshal(w.Snapshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st State
+	if err := cbor.Unmarshal(encoded, &st); err != nil {
+		t.Fatal(err)
+	}
+	next := New(w.cfg)
+	if err := next.Restore(st); err != nil {
+		t.Fatal(err)
+	}
+	again, err := cbor.Marshal(next.Snapshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(again) != string(encoded) {
+		t.Fatalf("the restored state is another one")
+	}
+	return next
+}
+
+func TestRestoreGoesOnTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, _ := drawConfig(t)
+		c.MaxSeen = rapid.SampledFrom([]int{3, 1000}).Draw(t, "max seen")
+		c.MaxSeenPerSubject = rapid.SampledFrom([]int{2, 1000}).Draw(t, "quota")
+		c.SeenFor = rapid.SampledFrom([]time.Duration{2, 100}).Draw(t, "seen for") * time.Hour
+		streams := drawStreams(t)
+		events := interleave(t, streams)
+		zeroTime := rapid.Bool().Draw(t, "no record times")
+		cuts := rapid.SliceOfN(rapid.IntRange(0, len(events)), 1, 4).Draw(t, "cuts")
+		advance := rapid.SliceOfN(rapid.Bool(), len(events), len(events)).Draw(t, "advance")
+		run := func(cut bool) []string {
+			w, out := newWindows(c, len(streams)), &transcript{}
+			for i := range events {
+				if cut && slices.Contains(cuts, i) {
+					w = reload(t, w)
+				}
+				g := &events[i]
+				record := g.event.Time
+				if zeroTime {
+					record = 0
+				}
+				out.printf("%v", w.Add(&g.event, g.print, g.source, record))
+				if i%7 == 0 {
+					w.MarkSource(g.source, SourceState(i/7%3))
+				}
+				if advance[i] {
+					w.Advance(out)
+				}
+			}
+			w.Finish(out)
+			out.printf("%+v", w.Stats())
+			return out.lines
+		}
+		diff(t, "run with restores", run(false), run(true))
+	})
+}
+
+func TestTrainingsAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, _ := drawConfig(t)
+		streams := drawStreams(t)
+		out := &transcript{}
+		w := newWindows(c, len(streams))
+		events := interleave(t, streams)
+		feed(t, w, events, out)
+		var end int64
+		for _, g := range events {
+			end = max(end, g.event.Time)
+		}
+		// One more event a source, far enough on for everything to be final.
+		end += int64(c.Window+c.Grace+c.OutOfOrderness) * 2
+		for i := range streams {
+			e := fingerprint.Event{Time: end}
+			w.Add(&e, events[0].print, i, end)
+		}
+		w.Advance(out)
+		o := w.Stats().Outcomes
+		if total := o[Clustered] + o[Overflow] + o[LateCorrected] - uint64(len(streams)); out.trained != total {
+			t.Fatalf("trainings have %d events, %d were counted (%v)", out.trained, total, o)
+		}
+		if total := o[Clustered] + o[Overflow] + o[LateCorrected] + o[LateDropped] + o[RejectedAhead]; total != uint64(len(events)+len(streams)) {
+			t.Fatalf("outcomes %v of %d events", o, len(events)+len(streams))
+		}
+	})
+}
