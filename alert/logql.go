@@ -1,10 +1,11 @@
 package alert
 
 import (
-	"fmt"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/logcluster/logcluster/anomaly"
@@ -14,42 +15,34 @@ import (
 // auditQuery writes the LogQL query that shows the audit records behind an
 // anomaly, where the audit log is shipped to Loki too: the resource, the verbs
 // of the access and the named subjects, or everybody when none is named (a
-// silence has nobody). The role is not in an audit record, so that the subjects
-// stand for it. A log query can't say its time range: it stands in the comment.
+// silence has nobody). The role is not in an audit record: the subjects stand
+// for it. A log query can't say its time range: that stands in a comment.
 //
 // It is made from the text of the records as it was, not as it is shown, so
-// that it finds them: every string is quoted to plain ASCII.
-func auditQuery(selector string, key *fingerprint.ClusterKey, a *anomaly.Anomaly) string {
-	q := newQuery(selector)
-	if path, ok := strings.CutPrefix(key.Resource, "nonresource:"); ok {
-		q.extract("uri", "requestURI")
-		q.where("uri", pathMatcher(path))
-	} else {
-		resource, sub, _ := strings.Cut(key.Resource, "/")
-		q.extract("group", "objectRef.apiGroup")
-		q.extract("resource", "objectRef.resource")
-		q.extract("subresource", "objectRef.subresource")
-		q.where("group", equals(key.APIGroup))
-		q.where("resource", equals(resource))
-		q.where("subresource", equals(sub))
-	}
-	if verbs := verbsOf(key); verbs != "" {
+// that it finds them: every string is quoted to harmless ASCII.
+func auditQuery(selector string, a *anomaly.Anomaly) string {
+	q := query{selector: selector}
+	q.resource(a.Cluster)
+	if m := verbMatcher(a.Cluster); m != "" {
 		q.extract("verb", "verb")
-		q.where("verb", "=~"+quoteLogQL(verbs))
+		q.filter("verb" + m)
 	}
 	if m := subjectMatcher(a.Subjects); m != "" {
 		q.extract("user", "user.username")
 		q.extract("acting_as", "impersonatedUser.username")
-		q.filters = append(q.filters, `user`+m+` or acting_as`+m)
+		q.filter("user" + m + " or acting_as" + m)
 	}
-	return q.String() + fmt.Sprintf(" # from %s to %s",
-		a.WindowStart.UTC().Format("2006-01-02T15:04:05Z"), a.WindowEnd.UTC().Format("2006-01-02T15:04:05Z"))
+	return q.String() + " # from " + a.WindowStart.UTC().Format(time.RFC3339) + " to " + a.WindowEnd.UTC().Format(time.RFC3339)
 }
 
 // HistoryQuery is the LogQL query for logcluster's own lines about an alert in
 // Loki: every change of its state.
-func HistoryQuery(a *Alert) string {
-	return `{job="logcluster"} | id=` + quoteLogQL(a.ID)
+func HistoryQuery(a *Alert) string { return `{job="logcluster"} | id=` + quoteLogQL(a.ID) }
+
+// TenantHistoryQuery is the LogQL query for logcluster's own lines about all
+// alerts of a tenant.
+func TenantHistoryQuery(tenant string) string {
+	return `{job="logcluster"} | tenant=` + quoteLogQL(tenant)
 }
 
 // query is a LogQL log query in the making.
@@ -59,51 +52,104 @@ type query struct {
 	filters  []string
 }
 
-func newQuery(selector string) *query { return &query{selector: selector} }
-
 func (q *query) extract(label, path string) {
 	q.fields = append(q.fields, label+"="+strconv.Quote(path))
 }
 
-func (q *query) where(label, matcher string) { q.filters = append(q.filters, label+matcher) }
+func (q *query) filter(f string) { q.filters = append(q.filters, f) }
 
 func (q *query) String() string {
+	if len(q.filters) == 0 {
+		return q.selector
+	}
 	return q.selector + " | json " + strings.Join(q.fields, ", ") + " | " + strings.Join(q.filters, " | ")
 }
 
-// verbsOf is the regular expression of the verbs that an access stands for;
-// empty where the resource alone decides it (pods/exec is a GET in one
-// recording and a CREATE in another).
-func verbsOf(key *fingerprint.ClusterKey) string {
-	if strings.Contains(key.Resource, "/") {
-		return ""
+// resource filters on what was acted on. The overflow cluster is about
+// anything.
+func (q *query) resource(key *fingerprint.ClusterKey) {
+	if path, ok := strings.CutPrefix(key.Resource, nonResource); ok {
+		q.extract("uri", "requestURI")
+		q.filter("uri" + pathMatcher(path))
+		return
 	}
-	switch key.Access {
-	case fingerprint.AccessRead:
-		return "get|list|watch|head|options"
-	case fingerprint.AccessWrite:
-		return "create|update|patch|post|put"
-	case fingerprint.AccessDelete:
-		return "delete|deletecollection"
+	if key.Resource == "" {
+		return
+	}
+	name, sub, _ := strings.Cut(key.Resource, "/")
+	q.extract("group", "objectRef.apiGroup")
+	q.extract("resource", "objectRef.resource")
+	q.extract("subresource", "objectRef.subresource")
+	q.filter("group" + equals(key.APIGroup))
+	q.filter("resource" + named(name))
+	q.filter("subresource" + named(sub))
+}
+
+// nonResource precedes the path of a request that is not about an API object.
+const nonResource = "nonresource:"
+
+// reading and deleting are the verbs of the two accesses that are theirs alone;
+// the others are about what is left.
+const (
+	reading  = "get|list|watch|head|options"
+	deleting = "delete|deletecollection"
+)
+
+// verbMatcher filters on the verbs of an access; empty where the resource
+// decides it (pods/exec is a get in one recording and a create in another).
+func verbMatcher(key *fingerprint.ClusterKey) string {
+	switch {
+	case key.Resource == "":
+		return ""
+	case key.Access == fingerprint.AccessRead:
+		return "=~" + quoteLogQL(reading)
+	case key.Access == fingerprint.AccessDelete && strings.HasSuffix(key.Resource, "/eviction"),
+		key.Access == fingerprint.AccessEscalate:
+		return "!~" + quoteLogQL(reading)
+	case key.Access == fingerprint.AccessDelete:
+		return "=~" + quoteLogQL(deleting)
+	case key.Access == fingerprint.AccessWrite:
+		return "!~" + quoteLogQL(reading+"|"+deleting)
 	}
 	return ""
 }
 
+// named matches a name as a cluster key writes it: %XX stands for a character,
+// and a name that was too long ends in a tilde and a hash.
+func named(s string) string {
+	s, _, cut := strings.Cut(s, "~")
+	if raw, err := url.PathUnescape(s); err == nil {
+		s = raw
+	}
+	if cut {
+		return "=~" + quoteLogQL(regexp.QuoteMeta(s)+".*")
+	}
+	return equals(s)
+}
+
 func equals(s string) string {
-	if cut, whole := wholeRunes(s, maxName); !whole {
-		return "=~" + quoteLogQL(regexp.QuoteMeta(cut)+".*")
+	if start, whole := wholeRunes(s, maxName); !whole {
+		return "=~" + quoteLogQL(regexp.QuoteMeta(start)+".*")
 	}
 	return "=" + quoteLogQL(s)
 }
 
-// pathMatcher matches a request URI by its path, whatever its query. A path may
-// hold placeholders for its variable segments: it is matched up to the first.
-func pathMatcher(path string) string {
-	path, _ = wholeRunes(path, maxName)
-	if fixed, _, variable := strings.Cut(path, "*"); variable {
-		return "=~" + quoteLogQL(regexp.QuoteMeta(fixed)+".*")
+// pathMatcher matches a request URI by the template of its path, whatever its
+// query: {id} stands for one segment, "..." for the rest.
+func pathMatcher(template string) string {
+	template, _ = wholeRunes(template, maxName)
+	segments := strings.Split(template, "/")
+	for i, s := range segments {
+		switch s {
+		case "{id}":
+			segments[i] = "[^/]+"
+		case "...":
+			segments[i] = ".+"
+		default:
+			segments[i] = regexp.QuoteMeta(s)
+		}
 	}
-	return "=~" + quoteLogQL(regexp.QuoteMeta(path)+`([?].*)?`)
+	return "=~" + quoteLogQL(strings.Join(segments, "/+")+"([?].*)?")
 }
 
 func subjectMatcher(subjects []anomaly.SubjectShare) string {
@@ -116,8 +162,8 @@ func subjectMatcher(subjects []anomaly.SubjectShare) string {
 	}
 	names := make([]string, len(subjects))
 	for i, s := range subjects {
-		cut, whole := wholeRunes(s.Name, maxName)
-		names[i] = regexp.QuoteMeta(cut)
+		start, whole := wholeRunes(s.Name, maxName)
+		names[i] = regexp.QuoteMeta(start)
 		if !whole {
 			names[i] += ".*"
 		}
@@ -127,8 +173,8 @@ func subjectMatcher(subjects []anomaly.SubjectShare) string {
 
 // wholeRunes cuts s to at most max bytes at a rune, makes it valid UTF-8 as a
 // JSON decoder would, and reports whether it is all of it.
-func wholeRunes(s string, max int) (string, bool) {
-	whole := len(s) <= max
+func wholeRunes(s string, max int) (start string, whole bool) {
+	whole = len(s) <= max
 	if !whole {
 		for max > 0 && !utf8.RuneStart(s[max]) {
 			max--
@@ -138,18 +184,12 @@ func wholeRunes(s string, max int) (string, bool) {
 	return strings.ToValidUTF8(s, "\ufffd"), whole
 }
 
-// harmless are characters that a template or a dashboard would read as its own
-// even inside of a quoted LogQL string.
+// harmless are characters that a template, a page or a dashboard would read as
+// its own even inside of a quoted LogQL string.
 var harmless = strings.NewReplacer("{", `\x7b`, "}", `\x7d`, "$", `\x24`, "<", `\x3c`, ">", `\x3e`, "&", `\x26`)
 
-// quoteLogQL writes s as a LogQL string (they are Go's) in printable ASCII,
-// without braces, dollar signs and angle brackets.
+// quoteLogQL writes s as a LogQL string, whose syntax is Go's, in printable
+// ASCII without braces, dollar signs, angle brackets and ampersands.
 func quoteLogQL(s string) string {
 	return harmless.Replace(strconv.QuoteToASCII(strings.ToValidUTF8(s, "\ufffd")))
-}
-
-// TenantHistoryQuery is the LogQL query for logcluster's own lines about all
-// alerts of a tenant.
-func TenantHistoryQuery(tenant string) string {
-	return `{job="logcluster"} | tenant=` + quoteLogQL(tenant)
 }

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -15,8 +14,8 @@ import (
 // [Alert] carries. They bound the size of an alert (about 16 KiB at the very
 // most) whatever a record said.
 const (
-	maxName     = 256 // a subject, resource, tenant or source
-	maxRole     = 512 // a role key: several roles
+	maxName     = 256 // a subject, tenant or source
+	maxKey      = fingerprint.MaxText
 	maxSummary  = 1024
 	maxFeatures = 8
 	maxSubjects = 3
@@ -39,11 +38,8 @@ func DefaultConfig() Config {
 // Validate checks the configuration and returns all problems joined.
 func (c Config) Validate() error {
 	s := c.AuditSelector
-	if !strings.HasPrefix(s, "{") || !strings.HasSuffix(s, "}") || len(s) < 3 {
-		return fmt.Errorf(`audit_selector %q: want a LogQL stream selector like {job="kubernetes-audit"}`, s)
-	}
-	if strings.ContainsAny(s, "\n\r") || strings.Contains(s, "{{") {
-		return errors.Join(fmt.Errorf("audit_selector %q: want one line without template braces", s))
+	if len(s) < 3 || s[0] != '{' || s[len(s)-1] != '}' || Clean(s, len(s)) != s || strings.Contains(s, "{{") {
+		return fmt.Errorf(`audit_selector: %q is not a LogQL stream selector such as {job="kubernetes-audit"}`, s)
 	}
 	return nil
 }
@@ -60,11 +56,11 @@ func From(a *anomaly.Anomaly, c Config) Alert {
 		State:         string(a.State),
 		Tenant:        Clean(key.Tenant, maxName),
 		Cluster:       key.ID.String(),
-		Role:          Clean(key.Role, maxRole),
-		RoleSource:    fmt.Sprint(key.RoleSource),
+		Role:          Clean(key.Role, maxKey),
+		RoleSource:    key.RoleSource.String(),
 		APIGroup:      Clean(key.APIGroup, maxName),
-		Resource:      Clean(key.Resource, maxName),
-		Access:        fmt.Sprint(key.Access),
+		Resource:      Clean(key.Resource, maxKey),
+		Access:        key.Access.String(),
 		Z:             finite(a.Z),
 		Rank:          a.Rank,
 		Severity:      string(a.Severity),
@@ -80,7 +76,7 @@ func From(a *anomaly.Anomaly, c Config) Alert {
 		Partial:       partial(a.PartialSources),
 	}
 	out.Summary = summarize(&out)
-	out.LogQL = auditQuery(c.AuditSelector, key, a)
+	out.LogQL = auditQuery(c.AuditSelector, a)
 	return out
 }
 
@@ -142,9 +138,9 @@ func parts(in []anomaly.Part) []Part {
 func part(key *fingerprint.ClusterKey, z float64) Part {
 	return Part{
 		Cluster:  key.ID.String(),
-		Role:     Clean(key.Role, maxRole),
-		Resource: Clean(key.Resource, maxName),
-		Access:   fmt.Sprint(key.Access),
+		Role:     Clean(key.Role, maxKey),
+		Resource: Clean(key.Resource, maxKey),
+		Access:   key.Access.String(),
 		Z:        finite(z),
 	}
 }

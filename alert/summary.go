@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/logcluster/logcluster/cluster"
 )
 
 // leadShare is the share of the events from which on one subject is named as
@@ -23,18 +25,18 @@ func summarize(a *Alert) string {
 	if a.State == "resolved" && a.ResolvedAt != nil {
 		fmt.Fprintf(&b, "Over at %s: ", clock(*a.ResolvedAt, a.StartedAt))
 	}
-	fmt.Fprintf(&b, "%s %s", Who(a), What(a))
+	b.WriteString(Who(a) + " " + What(a))
 	if much := HowMuch(a); much != "" {
 		b.WriteString(": " + much)
 	}
-	fmt.Fprintf(&b, ", since %s", clock(a.StartedAt, a.WindowEnd))
-	b.WriteString(sharesTail(a))
-	if len(a.Features) > 1 && math.Abs(a.Features[1].Z) >= alsoZ {
+	b.WriteString(", since " + clock(a.StartedAt, a.WindowEnd) + sharesTail(a))
+	if len(a.Features) > 1 && math.Abs(a.Features[1].Z) >= alsoZ && !silent(a) {
 		f := a.Features[1]
-		fmt.Fprintf(&b, "; also %s, usually %s", wordsOf(f.Name).count(f), wordsOf(f.Name).number(f.Expected))
+		w := wordsOf(f.Name)
+		fmt.Fprintf(&b, "; also %s, usually %s", w.count(f), w.number(f.Expected))
 	}
 	if n := len(a.Parts); n > 0 {
-		fmt.Fprintf(&b, "; with %s more of the same story", plural(n, "cluster", "clusters"))
+		fmt.Fprintf(&b, "; with %s of the same story", plural(n, "other cluster", "other clusters"))
 	}
 	if len(a.Partial) > 0 {
 		b.WriteString("; incomplete, without " + strings.Join(a.Partial, ", "))
@@ -45,20 +47,35 @@ func summarize(a *Alert) string {
 	return Clean(b.String(), maxSummary)
 }
 
+// silent reports whether what is anomalous is that nothing happens.
+func silent(a *Alert) bool {
+	return len(a.Features) > 0 && a.Features[0].Name == "events" && a.Features[0].Observed == 0 && a.Features[0].Z < 0
+}
+
 // Who names the actor of an alert: the subject with most of the events and its
 // role, or the role when no subject has at least half of them.
 func Who(a *Alert) string {
-	role := shortRole(a.Role)
-	if len(a.Subjects) == 0 || a.Subjects[0].Share < leadShare {
-		return role
+	if name, ok := lead(a); ok {
+		return name + " (" + shortRole(a.Role) + ")"
 	}
-	return a.Subjects[0].Name + " (" + role + ")"
+	return shortRole(a.Role)
+}
+
+// lead returns the subject that has at least half of the events.
+func lead(a *Alert) (name string, ok bool) {
+	if len(a.Subjects) == 0 || a.Subjects[0].Share < leadShare {
+		return "", false
+	}
+	return a.Subjects[0].Name, true
 }
 
 // shortRole shows two roles of a role key and counts the others.
 func shortRole(key string) string {
-	if key == "" || key == "unknown" {
+	switch key {
+	case "", "unknown":
 		return "role unknown"
+	case cluster.OverflowName:
+		return "beyond the budget of clusters"
 	}
 	roles := strings.Split(key, ",")
 	if len(roles) <= 2 {
@@ -69,22 +86,28 @@ func shortRole(key string) string {
 
 // What says what was done: a verb for the access, and the resource.
 func What(a *Alert) string {
-	resource := strings.TrimPrefix(a.Resource, "nonresource:")
-	switch a.Access {
-	case "read":
-		return "reads " + resource
-	case "write":
-		return "writes " + resource
-	case "delete":
-		return "deletes " + resource
-	case "connect":
-		return "connects through " + resource
-	case "escalate":
-		return "escalates through " + resource
-	case "review":
-		return "reviews access through " + resource
+	did := verbs[a.Access]
+	if did == "" {
+		did = a.Access
 	}
-	return a.Access + " " + resource
+	resource := strings.TrimPrefix(a.Resource, nonResource)
+	if resource == "" {
+		did, resource = "acts on", "anything"
+	}
+	if silent(a) {
+		did = "no longer " + did
+	}
+	return did + " " + resource
+}
+
+// verbs are the words for what an access does to a resource.
+var verbs = map[string]string{
+	"read":     "reads",
+	"write":    "writes",
+	"delete":   "deletes",
+	"connect":  "connects through",
+	"escalate": "escalates through",
+	"review":   "reviews access through",
 }
 
 // HowMuch says what the driving feature was against what is usual, and in how
@@ -95,28 +118,26 @@ func HowMuch(a *Alert) string {
 	}
 	f := a.Features[0]
 	w := wordsOf(f.Name)
-	window := span(a.WindowEnd.Sub(a.WindowStart))
-	usual := fmt.Sprintf("usually %s (%s)", w.number(f.Expected), w.band(f))
+	much := w.count(f)
 	switch {
-	case f.Z < 0 && f.Observed == 0 && w.silence != "":
-		return fmt.Sprintf("%s for %s, %s", w.silence, window, usual)
+	case silent(a):
+		much = "no events"
 	case f.Z < 0:
-		return fmt.Sprintf("only %s in %s, %s", w.count(f), window, usual)
+		much = "only " + much
 	}
-	return fmt.Sprintf("%s in %s, %s", w.count(f), window, usual)
+	return fmt.Sprintf("%s in %s, usually %s (%s)", much, span(a.WindowEnd.Sub(a.WindowStart)), w.number(f.Expected), w.band(f))
 }
 
 // words is how one feature is spoken of.
 type words struct {
 	one, many string
-	share     bool   // a share from 0 to 1, told in percent
-	silence   string // what zero is called when it is too few
+	share     bool // from 0 to 1, told in percent
 }
 
 // vocabulary has the words for each feature of the contract. A feature that is
 // not here is told by its name.
 var vocabulary = map[string]words{
-	"events":                {one: "event", many: "events", silence: "silent"},
+	"events":                {one: "event", many: "events"},
 	"subjects":              {one: "different subject", many: "different subjects"},
 	"objects":               {one: "different object", many: "different objects"},
 	"namespaces":            {one: "different namespace", many: "different namespaces"},
@@ -205,11 +226,15 @@ func sharesTail(a *Alert) string {
 	if len(a.Subjects) == 0 || percent(a.Subjects[0].Share) == "100 %" {
 		return ""
 	}
-	var tail []string
-	for _, s := range a.Subjects {
-		tail = append(tail, percent(s.Share)+" by "+s.Name)
+	shares := make([]string, len(a.Subjects))
+	for i, s := range a.Subjects {
+		shares[i] = percent(s.Share) + " by " + s.Name
 	}
-	return "; " + strings.Join(tail, ", ")
+	tail := "; "
+	if silent(a) {
+		tail += "usually "
+	}
+	return tail + strings.Join(shares, ", ")
 }
 
 func percent(share float64) string {

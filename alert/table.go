@@ -25,19 +25,20 @@ const (
 	stateWidth = 8
 	rankWidth  = 4
 	zWidth     = 7
-	whoWidth   = 48
-	whatWidth  = 34
-	muchWidth  = 56
+	whoWidth   = 52
+	whatWidth  = 32
+	muchWidth  = 48
+	sinceWidth = 16
 )
 
 // WriteHeader writes the line that names the columns of [WriteLine].
 func WriteHeader(w io.Writer, s LineStyle) error {
-	line := row("TIME", "STATE", "RANK", "Z", "WHO", "WHAT", "HOW MUCH", "SINCE")
+	line := row("TIME", "STATE", "RANK", "Z", "WHO", "WHAT", "HOW MUCH", "SINCE", "ROLE")
 	return s.write(w, line, "\x1b[1m")
 }
 
 // WriteLine writes an alert as one line: when, its state, rank and z, who, what,
-// how much against how much usual, since when. Columns are aligned whatever
+// how much against how much usual, since when, under which role. Columns are aligned whatever
 // script their text is in; a longer text pushes the rest of its line aside
 // rather than be cut. The text of an [Alert] made by [From] holds nothing that a
 // terminal would obey.
@@ -46,26 +47,33 @@ func WriteLine(w io.Writer, a *Alert, s LineStyle) error {
 	if a.Rank > 0 {
 		rank = "#" + strconv.Itoa(a.Rank)
 	}
-	since := clock(a.StartedAt, a.WindowEnd)
-	if a.Learning {
-		since += " (learning)"
+	role := shortRole(a.Role)
+	who, ok := lead(a)
+	if !ok {
+		who = role
 	}
-	line := row(a.WindowEnd.UTC().Format("Jan 02 15:04:05"), a.State, rank, signed(a.Z), Who(a), What(a), HowMuch(a), since)
+	if a.Learning {
+		role += " (learning)"
+	}
+	when, since := a.WindowEnd.UTC().Format("Jan 02 15:04:05"), clock(a.StartedAt, a.WindowEnd)
+	line := row(when, a.State, rank, signed(a.Z), who, What(a), HowMuch(a), since, role)
 	return s.write(w, line, colorOf(a))
 }
 
 // row sets cells in columns.
-func row(when, state, rank, z, who, what, much, since string) string {
-	var b strings.Builder
-	b.WriteString(padded(when, timeWidth) + "  " + padded(state, stateWidth) + "  ")
-	b.WriteString(flushed(rank, rankWidth) + "  " + flushed(z, zWidth) + "  ")
-	b.WriteString(padded(who, whoWidth) + "  " + padded(what, whatWidth) + "  " + padded(much, muchWidth) + "  " + since)
-	return b.String()
+func row(when, state, rank, z, who, what, much, since, role string) string {
+	return strings.Join([]string{
+		padded(when, timeWidth), padded(state, stateWidth), flushed(rank, rankWidth), flushed(z, zWidth),
+		padded(who, whoWidth), padded(what, whatWidth), padded(much, muchWidth), padded(since, sinceWidth), role,
+	}, "  ")
 }
 
 func signed(z float64) string {
-	if math.Abs(z) >= 1000 {
-		return fmt.Sprintf("%+.1e", z)
+	switch size := math.Abs(z); {
+	case size >= 1e6:
+		return fmt.Sprintf("%+.0e", z)
+	case size >= 1000:
+		return fmt.Sprintf("%+.0f", z)
 	}
 	return fmt.Sprintf("%+.1f", z)
 }

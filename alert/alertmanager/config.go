@@ -3,7 +3,9 @@ package alertmanager
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -77,14 +79,14 @@ func (c Config) Validate() error {
 		}
 		seen[u] = true
 	}
-	for name, value := range c.ExternalLabels {
-		switch {
+	for _, name := range slices.Sorted(maps.Keys(c.ExternalLabels)) {
+		switch value := c.ExternalLabels[name]; {
 		case !labelName.MatchString(name):
 			errs = append(errs, fmt.Errorf("external_labels: %q is not a label name", name))
 		case ownLabel(name):
 			errs = append(errs, fmt.Errorf("external_labels: %q is a label of the alert itself", name))
 		case !utf8.ValidString(value) || value == "":
-			errs = append(errs, fmt.Errorf("external_labels: %s: want a value in UTF-8", name))
+			errs = append(errs, fmt.Errorf("external_labels.%s: is empty or not UTF-8", name))
 		}
 	}
 	if c.PageURL != "" {
@@ -93,7 +95,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.MaxActive < 1 {
-		errs = append(errs, fmt.Errorf("max_active %d: must be positive", c.MaxActive))
+		errs = append(errs, fmt.Errorf("max_active: %d is not positive", c.MaxActive))
 	}
 	errs = append(errs,
 		positive("resend_interval", c.ResendInterval), positive("resolved_retention", c.ResolvedRetention),
@@ -104,14 +106,14 @@ func (c Config) Validate() error {
 
 func positive(field string, d time.Duration) error {
 	if d <= 0 {
-		return fmt.Errorf("%s %v: must be positive", field, d)
+		return fmt.Errorf("%s: %v is not positive", field, d)
 	}
 	return nil
 }
 
 func notNegative(field string, d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("%s %v: must not be negative", field, d)
+		return fmt.Errorf("%s: %v is negative", field, d)
 	}
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,17 +62,17 @@ func DefaultClientConfig() ClientConfig { return ClientConfig{Timeout: 10 * time
 func (c ClientConfig) Validate() error {
 	var errs []error
 	if c.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("timeout %v: must be positive", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout: %v is not positive", c.Timeout))
 	}
 	errs = append(errs, c.BasicAuth.Password.validate("basic_auth.password"), c.Bearer.validate("bearer_token"))
 	if c.BasicAuth.Username == "" && !c.BasicAuth.Password.empty() {
-		errs = append(errs, errors.New("basic_auth: a password needs a username"))
+		errs = append(errs, errors.New("basic_auth.username: missing, with a password"))
 	}
 	if c.BasicAuth.Username != "" && !c.Bearer.empty() {
-		errs = append(errs, errors.New("basic_auth and bearer_token: set one"))
+		errs = append(errs, errors.New("bearer_token: set this or basic_auth, not both"))
 	}
-	for name, value := range c.Headers {
-		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(string(value)) {
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		if value := c.Headers[name]; !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(string(value)) {
 			errs = append(errs, fmt.Errorf("headers: %q is not a valid header", name))
 		}
 	}
@@ -89,13 +91,13 @@ func ValidateURL(raw string) error {
 	}
 	switch {
 	case u.User != nil:
-		return fmt.Errorf("url %q: put credentials into basic_auth", u.Redacted())
+		return errors.New("put credentials into basic_auth, not into the URL")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("url %q: want http:// or https://", raw)
+		return fmt.Errorf("%q does not begin with http:// or https://", raw)
 	case u.Host == "":
-		return fmt.Errorf("url %q: has no host", raw)
+		return fmt.Errorf("%q has no host", raw)
 	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("url %q: want no query and no fragment", raw)
+		return fmt.Errorf("%q has a query or a fragment", raw)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func DefaultBackoff() Backoff {
 // Validate checks the bounds.
 func (b Backoff) Validate() error {
 	if b.Min <= 0 || b.Max < b.Min {
-		return fmt.Errorf("min_backoff %v, max_backoff %v: want 0 < min_backoff <= max_backoff", b.Min, b.Max)
+		return fmt.Errorf("min_backoff: %v is not positive, or more than max_backoff (%v)", b.Min, b.Max)
 	}
 	return nil
 }

@@ -28,6 +28,12 @@ func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 // MarshalText returns the mask, for JSON and slog.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText takes the secret as it is, from YAML.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = Secret(text)
+	return nil
+}
+
 // MarshalYAML returns the mask.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 

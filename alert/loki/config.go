@@ -3,7 +3,9 @@ package loki
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/logcluster/logcluster/alert/delivery"
@@ -60,16 +62,18 @@ var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 func (c Config) Validate() error {
 	var errs []error
 	if c.URL != "" {
-		errs = append(errs, delivery.ValidateURL(c.URL))
+		if err := delivery.ValidateURL(c.URL); err != nil {
+			errs = append(errs, fmt.Errorf("url: %w", err))
+		}
 	}
-	for name, value := range c.Labels {
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		switch {
 		case !labelName.MatchString(name):
 			errs = append(errs, fmt.Errorf("labels: %q is not a label name", name))
 		case name == "job" || name == "kind" || name == "tenant":
 			errs = append(errs, fmt.Errorf("labels: %q is set by logcluster", name))
-		case value == "":
-			errs = append(errs, fmt.Errorf("labels: %s: want a value", name))
+		case c.Labels[name] == "":
+			errs = append(errs, fmt.Errorf("labels.%s: is empty", name))
 		}
 	}
 	for _, bound := range []struct {
@@ -80,11 +84,11 @@ func (c Config) Validate() error {
 		{"batch_entries", c.BatchEntries}, {"batch_bytes", c.BatchBytes},
 	} {
 		if bound.value < 1 {
-			errs = append(errs, fmt.Errorf("%s %d: must be positive", bound.field, bound.value))
+			errs = append(errs, fmt.Errorf("%s: %d is not positive", bound.field, bound.value))
 		}
 	}
 	if c.DrainTimeout < 0 {
-		errs = append(errs, fmt.Errorf("drain_timeout %v: must not be negative", c.DrainTimeout))
+		errs = append(errs, fmt.Errorf("drain_timeout: %v is negative", c.DrainTimeout))
 	}
 	errs = append(errs, c.Backoff.Validate(), c.Client.Validate())
 	return errors.Join(errs...)
