@@ -31,6 +31,30 @@ type sample struct {
 	Plain  string
 }
 
+// above has a section without a Validate method that inlines one with it.
+type above struct {
+	Alert struct {
+		Sink  sink `yaml:",inline"`
+		Limit int  `yaml:"limit"`
+		More  size `yaml:"more"`
+	} `yaml:"alert"`
+}
+
+// size words its objection without a colon after the field.
+type size struct {
+	Max int `yaml:"max"`
+}
+
+func (s size) Validate() error { return fmt.Errorf("max %d: must be positive", s.Max) }
+
+func TestObjectionsOfWhatIsInlined(t *testing.T) {
+	err := Load(Source{Name: "f", YAML: []byte("alert:\n  limit: 3\n  url: a b\n  more:\n    max: 0\n")}, &above{})
+	want := "f:3: alert.url: \"a b\" has a space\nf:5: alert.more.max: 0: must be positive"
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
 type labels map[string]string
 
 type shared struct {
@@ -292,16 +316,16 @@ count: 0
 maybe: 2
 addr: ::1
 sink:
-  url: https://<masked>@loki:3100/x?y=z
+  url: https://<secret>@loki:3100/x?y=z
   hosts:
     - a
-  password: <masked>
+  password: <secret>
   password_file: /etc/password
   ports: []
 other: null
 sinks: []
 labels:
-  Authorization: <masked>
+  Authorization: <secret>
   a: 'x: y'
   b: "2"
 zone: ""

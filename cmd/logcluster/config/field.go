@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -16,21 +17,32 @@ type field struct {
 // struct's own; unexported fields and those tagged "-" do not exist.
 func fieldsOf(t reflect.Type) []field {
 	var out []field
+	for _, f := range sectionsOf(t) {
+		if f.name != "" {
+			out = append(out, f)
+			continue
+		}
+		for _, sub := range fieldsOf(t.FieldByIndex(f.index).Type) {
+			sub.index = append(slices.Clone(f.index), sub.index...)
+			out = append(out, sub)
+		}
+	}
+	return out
+}
+
+// sectionsOf is [fieldsOf] with an inlined struct as one field without a name.
+func sectionsOf(t reflect.Type) []field {
+	var out []field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if !f.IsExported() || name == "-" {
+		inline := f.Type.Kind() == reflect.Struct && (strings.Contains(options, "inline") || f.Anonymous && name == "")
+		switch {
+		case !f.IsExported() || name == "-":
 			continue
-		}
-		inline := strings.Contains(options, "inline") || f.Anonymous && name == ""
-		if inline && f.Type.Kind() == reflect.Struct {
-			for _, sub := range fieldsOf(f.Type) {
-				sub.index = append([]int{i}, sub.index...)
-				out = append(out, sub)
-			}
-			continue
-		}
-		if name == "" {
+		case inline:
+			name = ""
+		case name == "":
 			name = strings.ToLower(f.Name)
 		}
 		out = append(out, field{name: name, index: []int{i}})
@@ -40,8 +52,8 @@ func fieldsOf(t reflect.Type) []field {
 
 // join appends a name to a path.
 func join(path, name string) string {
-	if path == "" {
-		return name
+	if path == "" || name == "" {
+		return path + name
 	}
 	return path + "." + name
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // masked is what is printed in the place of a secret.
-const masked = "<masked>"
+const masked = "<secret>"
 
 // Marshal returns the configuration as YAML, every field with its effective
 // value, secrets masked: fields that are named like a secret, and user and

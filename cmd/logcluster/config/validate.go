@@ -52,7 +52,7 @@ func (d *decoder) validateAt(v reflect.Value, path string) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for _, f := range fieldsOf(v.Type()) {
+		for _, f := range sectionsOf(v.Type()) {
 			d.validateAt(v.FieldByIndex(f.index), join(path, f.name))
 		}
 	case reflect.Slice:
@@ -91,7 +91,7 @@ func flatten(err error) []string {
 }
 
 var (
-	fieldPath = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*(?:\[\d+\])?(?:\.[A-Za-z0-9_-]+(?:\[\d+\])?)*): `)
+	fieldPath = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*(?:\[\d+\])?(?:\.[A-Za-z0-9_-]+(?:\[\d+\])?)*)(?:: | )`)
 	itemIndex = regexp.MustCompile(`\[\d+\]`)
 )
 

@@ -1,0 +1,109 @@
+//go:build browser
+
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// chromium runs a headless browser and returns its stdout.
+func chromium(t *testing.T, args ...string) string {
+	t.Helper()
+	bin, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("skipped: no chromium; on Debian: apt-get install chromium")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	args = append([]string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir=" + t.TempDir(),
+	}, args...)
+	cmd := exec.CommandContext(ctx, bin, args...)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("chromium: %v\n%s", err, errors.String())
+	}
+	return string(out)
+}
+
+func serve(t *testing.T, src Source) string {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Refresh = time.Second
+	srv := httptest.NewServer(NewHandler(cfg, optionsOf(src)))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// TestBrowserShowsTheList looks at the page as a reader's browser makes it:
+// after its script has refreshed the list several times.
+func TestBrowserShowsTheList(t *testing.T) {
+	dom := chromium(t, "--virtual-time-budget=5000", "--dump-dom", serve(t, story())+"/")
+	for _, want := range []string{
+		`data-id="9f0c2d6be1a45d01"`, `data-id="2b7e151628aed2a6"`, `data-id="7c9e66794b1c4b2e"`,
+		"<polyline", "&lt;script&gt;document.title='owned'&lt;/script&gt;", "{{.Version}}", "As of 09:30:00 UTC",
+	} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if !strings.Contains(dom, "<title>logcluster</title>") {
+		t.Error("a script from a record ran: the title has changed")
+	}
+	for _, bad := range []string{"<script>document", "<img src=\"x\"", "<img src=x"} {
+		if strings.Contains(dom, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	if n := strings.Count(dom, "<tbody role=\"rowgroup\""); n != len(story().anomalies) {
+		t.Errorf("%d rows after refreshing, want %d", n, len(story().anomalies))
+	}
+	// The script ran: it has shown what works only with it.
+	if strings.Contains(dom, `id="pause" type="button" hidden`) || strings.Contains(dom, `class="copy" hidden`) {
+		t.Error("the page's own script did not run")
+	}
+}
+
+func TestBrowserShowsAnEmptyList(t *testing.T) {
+	dom := chromium(t, "--virtual-time-budget=3000", "--dump-dom", serve(t, learning())+"/")
+	if !strings.Contains(dom, "Learning what is usual") {
+		t.Error("the page does not explain why it is empty")
+	}
+}
+
+// TestScreenshots draws the page for people to look at, into the directory
+// LOGCLUSTER_SCREENSHOTS.
+func TestScreenshots(t *testing.T) {
+	dir := os.Getenv("LOGCLUSTER_SCREENSHOTS")
+	if dir == "" {
+		t.Skip("skipped: set LOGCLUSTER_SCREENSHOTS to a directory to have the page drawn there")
+	}
+	pages := map[string]Source{"list": story(), "open": &fixed{story().status, story().anomalies[:2]}, "empty": learning()}
+	for name, src := range pages {
+		url := serve(t, src) + "/"
+		if name == "open" {
+			url += "#00c19f0c2d6be1a45d01"
+		}
+		for _, width := range []int{1280, 768, 400} {
+			for _, theme := range []string{"light", "dark"} {
+				args := []string{fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 900, 768: 1100, 400: 1700}[width]),
+					"--virtual-time-budget=1500", "--screenshot=" + filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme))}
+				if theme == "dark" {
+					args = append(args, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
+				}
+				chromium(t, append(args, url)...)
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/logcluster/logcluster/alert"
+)
+
+// Options are what a [Handler] asks. Source, Gatherer and Logger are required.
+type Options struct {
+	// Source is what the page and the API show.
+	Source Source
+	// Gatherer is what /metrics shows.
+	Gatherer prometheus.Gatherer
+	// Ready returns why the process cannot do its work yet or any more, nil
+	// when it can: /readyz. Without it the process is always ready.
+	Ready func() error
+	// Healthy returns why the process should be restarted, nil when it should
+	// not: /healthz. Without it the process is always healthy.
+	Healthy func() error
+	// Config returns the effective configuration as YAML with its secrets
+	// masked: /config. Without it there is no such page.
+	Config func() ([]byte, error)
+	// Now is the wall clock, [time.Now] when nil.
+	Now func() time.Time
+	// Logger receives what goes wrong while answering.
+	Logger *slog.Logger
+}
+
+// security is sent with every answer. The policy allows the page its own files
+// and nothing else: no inline script or style, no other origin, no frame, no
+// form. Whatever text of a record might slip through would not run.
+var security = map[string]string{
+	"Content-Security-Policy":      "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+	"Referrer-Policy":              "no-referrer",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cache-Control":                "no-store",
+}
+
+// maxBody is the most bytes of a request's body that are read: no request here
+// has one.
+const maxBody = 1 << 10
+
+// NewHandler returns the handler of everything that this package serves. It
+// starts nothing and keeps no state.
+func NewHandler(cfg Config, o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &site{Options: o, refresh: cfg.Refresh}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 8,
+		Timeout:             30 * time.Second,
+	}))
+	mux.HandleFunc("GET /healthz", probe(o.Healthy))
+	mux.HandleFunc("GET /readyz", probe(o.Ready))
+	mux.HandleFunc("GET /api/v1/anomalies", s.api)
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /live", s.live)
+	mux.Handle("GET /assets/", http.FileServerFS(assets))
+	if o.Config != nil {
+		mux.HandleFunc("GET /config", s.config)
+	}
+	if cfg.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return http.MaxBytesHandler(secured(mux), maxBody)
+}
+
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range security {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// probe answers 200 when check has no objection, else 503 with the reason.
+func probe(check func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if check != nil {
+			if err := check(); err != nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = w.Write([]byte(err.Error() + "\n"))
+				return
+			}
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	}
+}
+
+// site answers from the source. It is safe for concurrent use.
+type site struct {
+	Options
+	refresh time.Duration
+}
+
+// Answer is the JSON of /api/v1/anomalies. Fields are only ever added within a
+// schema version.
+type Answer struct {
+	SchemaVersion int       `json:"schema_version"`
+	GeneratedAt   time.Time `json:"generated_at"`
+	Status        Status    `json:"status"`
+	// Anomalies are most anomalous first; empty, never null, when there are
+	// none.
+	Anomalies []Anomaly `json:"anomalies"`
+}
+
+func (s *site) api(w http.ResponseWriter, _ *http.Request) {
+	a := Answer{
+		SchemaVersion: alert.SchemaVersion,
+		GeneratedAt:   s.Now().UTC(),
+		Status:        s.Source.Status(),
+		Anomalies:     s.Source.Anomalies(),
+	}
+	if a.Anomalies == nil {
+		a.Anomalies = []Anomaly{}
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		s.fail(w, "render anomalies", err)
+		return
+	}
+	s.send(w, "application/json", b)
+}
+
+func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.render(w, "page.html") }
+
+// live is the changing part of the page, for the script to put in place.
+func (s *site) live(w http.ResponseWriter, _ *http.Request) { s.render(w, "live") }
+
+func (s *site) render(w http.ResponseWriter, name string) {
+	v := newView(s.Source.Status(), s.Source.Anomalies(), s.Now().UTC(), s.refresh)
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, v); err != nil {
+		s.fail(w, "render page", err)
+		return
+	}
+	s.send(w, "text/html; charset=utf-8", b.Bytes())
+}
+
+func (s *site) config(w http.ResponseWriter, _ *http.Request) {
+	b, err := s.Config()
+	if err != nil {
+		s.fail(w, "print configuration", err)
+		return
+	}
+	s.send(w, "text/plain; charset=utf-8", b)
+}
+
+func (s *site) send(w http.ResponseWriter, contentType string, b []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	if _, err := w.Write(b); err != nil && !errors.Is(err, http.ErrHandlerTimeout) {
+		s.Logger.Debug("answer not taken", "error", err)
+	}
+}
+
+func (s *site) fail(w http.ResponseWriter, what string, err error) {
+	s.Logger.Error("cannot answer", "doing", what, "error", err)
+	http.Error(w, "internal error: see the log", http.StatusInternalServerError)
+}

@@ -1,0 +1,294 @@
+package web
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/logcluster/logcluster/alert"
+)
+
+//go:embed assets/app.css assets/app.js assets/icon.svg
+var assets embed.FS
+
+//go:embed page.html
+var pageText string
+
+var templates = template.Must(template.New("page.html").Parse(pageText))
+
+// maxRows is how many anomalies the page draws. A person reads ten; the API
+// gives them all.
+const maxRows = 100
+
+// view is the page as text: the template decides nothing.
+type view struct {
+	Version   string
+	RefreshMS int64
+	Now       string
+	Tiles     []tile
+	Learning  string // until when, empty when nothing is learning
+	Headline  string // what a screen reader is told when it changes
+	Empty     *empty // instead of rows
+	Rows      []row
+	More      int
+}
+
+// tile is one figure of the status header.
+type tile struct {
+	Name, Value, Note string
+	// Alarm marks a figure that should be looked at.
+	Alarm bool
+}
+
+// empty explains a list without rows.
+type empty struct{ Title, Text string }
+
+// row is one anomaly.
+type row struct {
+	ID, Rank, Z, Severity, State string
+	// Who is the subject, WhoRole its role; the role stands in Who when no
+	// subject is known.
+	Who, WhoRole            string
+	Role, RoleSource        string
+	Access, Group, Resource string
+	Tenant, Summary         string
+	Observed, Usual         string
+	Since, SinceISO, For    string
+	Spark                   spark
+	Features                []feature
+	Subjects                []subject
+	Parts                   []part
+	LogQL                   string
+	Learning                bool
+	Partial                 string
+	// Anchor is the cluster, for links from alerts: page#cluster. Empty for
+	// the second anomaly of the same cluster.
+	Anchor string
+}
+
+type feature struct{ Name, Observed, Expected, Band, Z string }
+
+type subject struct{ Name, Share string }
+
+type part struct{ Role, Access, Resource, Z string }
+
+func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration) view {
+	v := view{
+		Version: s.Version, RefreshMS: refresh.Milliseconds(),
+		Now: now.Format("15:04:05 UTC"), Tiles: tiles(s, now),
+	}
+	if s.Learning && !s.LearningUntil.IsZero() {
+		v.Learning = clock(s.LearningUntil, s.Watermark)
+	} else if s.Learning {
+		v.Learning = "the first day is over"
+	}
+	if len(anomalies) == 0 {
+		v.Empty = explain(s, v.Learning)
+		v.Headline = v.Empty.Title
+		return v
+	}
+	v.Headline = headline(anomalies)
+	shown := anomalies[:min(len(anomalies), maxRows)]
+	v.More = len(anomalies) - len(shown)
+	linked := make(map[string]bool, len(shown))
+	for i := range shown {
+		r := newRow(&shown[i], s.Watermark)
+		if c := shown[i].Cluster; !linked[c] {
+			linked[c], r.Anchor = true, c
+		}
+		v.Rows = append(v.Rows, r)
+	}
+	return v
+}
+
+// headline changes when another anomaly leads or their number changes, not
+// with every figure: it is read aloud.
+func headline(anomalies []Anomaly) string {
+	a := &anomalies[0]
+	return fmt.Sprintf("%s. First: %s %s.",
+		plural(len(anomalies), "anomaly", "anomalies"), alert.Who(&a.Alert), alert.What(&a.Alert))
+}
+
+// explain says why there is nothing to see.
+func explain(s Status, learning string) *empty {
+	watched := fmt.Sprintf("%s in %s watched", plural(s.Clusters, "cluster", "clusters"), plural(s.Tenants, "tenant", "tenants"))
+	switch {
+	case s.Consumed == 0:
+		return &empty{
+			"Waiting for the first event",
+			"Nothing has been read yet. Are audit events being written to the topics of the configuration? The command logcluster check tries everything that it names.",
+		}
+	case learning != "":
+		return &empty{
+			"Learning what is usual",
+			fmt.Sprintf("%s, nothing anomalous so far. Until %s the past is too short to call anything new; what stands out before then is shown, marked learning.", watched, learning),
+		}
+	default:
+		return &empty{
+			"Nothing anomalous",
+			fmt.Sprintf("%s, and each behaves as it usually does at this time.", watched),
+		}
+	}
+}
+
+func tiles(s Status, now time.Time) []tile {
+	event := tile{Name: "Event time", Value: "none yet"}
+	if !s.Watermark.IsZero() {
+		event.Value = s.Watermark.UTC().Format("15:04:05")
+		event.Note = s.Watermark.UTC().Format("2 Jan 2006 UTC")
+		if behind := now.Sub(s.Watermark); !s.Recorded {
+			event.Note = span(behind) + " behind now"
+			event.Alarm = behind > 5*time.Minute
+		} else {
+			event.Note += ", recorded"
+		}
+	}
+	lag := tile{Name: "Lag", Value: "unknown"}
+	if s.Lag >= 0 {
+		lag.Value, lag.Note = thousands(float64(s.Lag)), "records wait"
+	}
+	return []tile{
+		event,
+		{Name: "Events per second", Value: number(s.EventsPerSecond), Note: thousands(float64(s.Consumed)) + " so far"},
+		lag,
+		{Name: "Clusters", Value: thousands(float64(s.Clusters)), Note: "in " + plural(s.Tenants, "tenant", "tenants")},
+		{Name: "Late", Value: thousands(float64(s.Late)), Note: "events dropped", Alarm: s.Late*100 > s.Consumed},
+		{Name: "Rejected", Value: thousands(float64(s.Rejected)), Note: "events unusable", Alarm: s.Rejected*100 > s.Consumed},
+	}
+}
+
+func newRow(a *Anomaly, watermark time.Time) row {
+	r := row{
+		ID: a.ID, Rank: "–", Z: signed(a.Z), Severity: a.Severity, State: a.State,
+		Role: strings.ReplaceAll(a.Role, ",", ", "), RoleSource: a.RoleSource,
+		Access: a.Access, Group: a.APIGroup,
+		Resource: strings.TrimPrefix(a.Resource, "nonresource:"),
+		Tenant:   a.Tenant, Summary: a.Summary,
+		Since: clock(a.StartedAt, watermark), SinceISO: a.StartedAt.UTC().Format(time.RFC3339),
+		LogQL: a.LogQL, Learning: a.Learning, Partial: strings.Join(a.Partial, ", "),
+	}
+	if a.Rank > 0 {
+		r.Rank = strconv.Itoa(a.Rank)
+	}
+	until := watermark
+	if a.ResolvedAt != nil {
+		until = *a.ResolvedAt
+	}
+	if d := until.Sub(a.StartedAt); d > 0 {
+		r.For = span(d)
+	}
+	if a.Role == "" || a.Role == "unknown" {
+		r.Role = "role unknown"
+	}
+	r.Who, r.WhoRole = r.Role, ""
+	if len(a.Subjects) > 0 {
+		r.Who, r.WhoRole = a.Subjects[0].Name, r.Role
+		if n := len(a.Subjects) - 1; n > 0 {
+			r.Who += fmt.Sprintf(" and %d more", n)
+		}
+	}
+	// "212 different objects in 5 min, usually 2 (0–6)"
+	r.Observed, r.Usual, _ = strings.Cut(alert.HowMuch(&a.Alert), ", ")
+	if len(a.Features) > 0 {
+		f := a.Features[0]
+		r.Spark = newSpark(a.Trend, f.Low, f.High)
+	}
+	for _, f := range a.Features {
+		r.Features = append(r.Features, feature{
+			Name: words(f.Name), Observed: value(f.Name, f.Observed), Expected: value(f.Name, f.Expected),
+			Band: band(f), Z: signed(f.Z),
+		})
+	}
+	for _, s := range a.Subjects {
+		r.Subjects = append(r.Subjects, subject{s.Name, percent(s.Share)})
+	}
+	for _, p := range a.Parts {
+		r.Parts = append(r.Parts, part{p.Role, p.Access, p.Resource, signed(p.Z)})
+	}
+	return r
+}
+
+// words is a feature's name as a person says it.
+func words(feature string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(feature, "_share"), "_", " ")
+}
+
+// value shows a feature's value; shares are told in percent.
+func value(feature string, x float64) string {
+	if strings.HasSuffix(feature, "_share") {
+		return percent(x)
+	}
+	return number(x)
+}
+
+// band is the range that 95 % of windows are expected in.
+func band(f alert.Feature) string {
+	low, percent := strings.CutSuffix(value(f.Name, f.Low), " %")
+	if percent && f.Low == f.High {
+		return low + " %"
+	}
+	return low + "–" + value(f.Name, f.High)
+}
+
+// signed shows a z-score, with a real minus.
+func signed(z float64) string { return strings.Replace(fmt.Sprintf("%+.1f", z), "-", "−", 1) }
+
+func percent(share float64) string { return number(100*share) + " %" }
+
+// number shows one decimal below 10 where there is one, else none, with the
+// thousands apart.
+func number(x float64) string {
+	if math.Abs(x) < 10 {
+		return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64)
+	}
+	return thousands(x)
+}
+
+func thousands(x float64) string {
+	if math.Abs(x) >= 1e15 {
+		return strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	s := strconv.FormatFloat(math.Round(x), 'f', 0, 64)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// clock shows a time of day, with its date when it is another day's than the
+// reference's.
+func clock(t, reference time.Time) string {
+	t, reference = t.UTC(), reference.UTC()
+	if t.Format(time.DateOnly) == reference.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2 Jan 15:04")
+}
+
+// span shows a length of time in its largest unit that is at least one.
+func span(d time.Duration) string {
+	for _, u := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d >= u.length {
+			n := float64(d) / float64(u.length)
+			if n < 10 && u.name != "min" {
+				return strconv.FormatFloat(math.Floor(n*10)/10, 'f', -1, 64) + " " + u.name
+			}
+			return strconv.Itoa(int(n)) + " " + u.name
+		}
+	}
+	return strconv.Itoa(max(0, int(d.Seconds()))) + " s"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(float64(n)) + " " + many
+}
