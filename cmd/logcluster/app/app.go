@@ -1,0 +1,308 @@
+// Package app composes the stages into a process: a [Replay] over files, or an
+// [App] that serves a Kafka topic.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/grafana/dskit/modules"
+	"github.com/grafana/dskit/services"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/logcluster/logcluster/alert"
+	"github.com/logcluster/logcluster/alert/alertmanager"
+	"github.com/logcluster/logcluster/alert/loki"
+	"github.com/logcluster/logcluster/cmd/logcluster/config"
+	"github.com/logcluster/logcluster/cmd/logcluster/web"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+	"github.com/logcluster/logcluster/ingest/kafka"
+)
+
+// Options are what an [App] is made of besides its configuration.
+type Options struct {
+	Config *Config
+	Logger *slog.Logger
+	// Registry registers the metrics and is what /metrics shows.
+	Registry *prometheus.Registry
+	// Version is the program's.
+	Version string
+	// Recorded tells that event time is a recording's, for the page.
+	Recorded bool
+	// Changed is called with every change of an alert, in order, from the
+	// goroutine that detects, if not nil. It must not block.
+	Changed func(*alert.Alert)
+}
+
+// App is the service as a value. Nothing starts before [App.Run].
+type App struct {
+	o        Options
+	cfg      *Config
+	log      *slog.Logger
+	pipeline *pipeline
+	dir      *stateDir
+
+	alertmanager *alertmanager.Sink
+	loki         *loki.Sink
+	letters      *kafka.DeadLetter
+	topic        *topicOutlet
+	session      *kafka.Session
+	server       *web.Server
+	services     map[string]services.Service
+}
+
+// New checks the configuration and builds the stages. It does no I/O but to
+// read the role policy and TLS files.
+func New(o Options) (*App, error) {
+	if len(o.Config.Kafka.Client.Brokers) == 0 || len(o.Config.Kafka.Topics) == 0 {
+		return nil, errors.New("nothing to consume: name kafka.brokers and kafka.topics in the configuration")
+	}
+	policy, err := loadPolicy(o.Config.Roles.RBAC, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{o: o, cfg: o.Config, log: o.Logger}
+	a.buildPipeline(policy)
+	if err := a.buildSinks(); err != nil {
+		return nil, err
+	}
+	a.server = web.NewServer(o.Config.Web, a.handler(), o.Logger)
+	return a, nil
+}
+
+// Addr returns the address of the web server, nil before it is bound.
+func (a *App) Addr() net.Addr { return a.server.Addr() }
+
+func (a *App) buildPipeline(policy rbac.Resolver) {
+	p := &pipeline{
+		group:  a.cfg.Kafka.Group,
+		render: a.cfg.Alert.Render,
+		board:  newBoard(a.cfg.Alert.Render, a.o.Version, a.o.Recorded, time.Now()),
+		log:    a.log,
+		now:    time.Now,
+		decode: newDecodeStage(a.cfg, policy),
+	}
+	p.engine = newEngine(a.cfg, p.found)
+	p.sources = newSources(&a.cfg.State, p.engine.windows)
+	p.keeper = &keeper{
+		every: a.cfg.State.Interval, take: p.snapshot,
+		log: a.log, metrics: newKeeperMetrics(a.o.Registry),
+	}
+	a.o.Registry.MustRegister(&boardCollector{board: p.board, maxSeries: maxAnomalySeries})
+	a.pipeline = p
+}
+
+// maxAnomalySeries bounds the anomalies that are exported, over all tenants.
+const maxAnomalySeries = 500
+
+// buildSinks makes what is configured of Alertmanager, Loki and the two topics.
+func (a *App) buildSinks() error {
+	p, cfg := a.pipeline, a.cfg
+	if a.o.Changed != nil {
+		p.outlets = append(p.outlets, changedOutlet(a.o.Changed))
+	}
+	if len(cfg.Alert.Alertmanager.URLs) > 0 {
+		sink, err := alertmanager.New(cfg.Alert.Alertmanager, a.log, a.o.Registry, nil)
+		if err != nil {
+			return fmt.Errorf("set up Alertmanager: %w", err)
+		}
+		a.alertmanager, p.keeper.alertmanager = sink, sink
+		p.outlets = append(p.outlets, alertmanagerOutlet{sink})
+	}
+	if cfg.Alert.Loki.URL != "" {
+		sink, err := loki.New(cfg.Alert.Loki, a.log, a.o.Registry, nil, a.refused)
+		if err != nil {
+			return fmt.Errorf("set up Loki: %w", err)
+		}
+		a.loki, p.keeper.loki = sink, sink
+		p.outlets = append(p.outlets, lokiOutlet{sink})
+	}
+	if cfg.Topics.DeadLetter != "" {
+		letters := kafka.DefaultDeadLetterConfig()
+		letters.Client, letters.Topic, letters.CreateTopics = cfg.Kafka.Client, cfg.Topics.DeadLetter, cfg.Kafka.CreateTopics
+		a.letters = kafka.NewDeadLetter(letters, a.log, a.o.Registry)
+		p.letters = a.letters
+	}
+	if cfg.Topics.Anomalies != "" {
+		writer := kafka.DefaultWriterConfig()
+		writer.Client, writer.Topic, writer.CreateTopics = cfg.Kafka.Client, cfg.Topics.Anomalies, cfg.Kafka.CreateTopics
+		writer.Timeout = flushTimeout
+		a.topic = newTopicOutlet(kafka.NewWriter(writer, a.log), a.log, a.o.Registry)
+		p.keeper.flush = a.topic.flush
+		p.outlets = append(p.outlets, a.topic)
+	}
+	return nil
+}
+
+// refused notes lines that Loki did not take. They are in the anomalies topic
+// all the same.
+func (a *App) refused(entries []loki.Entry, reason error) {
+	if a.letters == nil {
+		return
+	}
+	for range entries {
+		a.letters.Put(kafka.Letter{Reason: "loki_refused", Topic: a.cfg.Topics.Anomalies, Time: time.Now(), Detail: reason.Error()})
+	}
+}
+
+// The modules, in the order of a record's way.
+const (
+	moduleWeb          = "web"
+	moduleAlertmanager = "alertmanager"
+	moduleLoki         = "loki"
+	moduleLetters      = "dead-letter"
+	moduleAnomalies    = "anomalies-topic"
+	moduleSession      = "session"
+)
+
+// Run goes on from the snapshot in the state directory and serves until ctx is
+// done or a module fails. Then it stops fetching, finishes what is in hand,
+// writes its state, and drains the sinks until their deadlines.
+func (a *App) Run(ctx context.Context) (err error) {
+	if a.dir, err = openStateDir(a.cfg.State.Dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.dir.close()) }()
+	resume, err := a.restore()
+	if err != nil {
+		return err
+	}
+	a.buildSession(resume)
+	if err := a.initModules(); err != nil {
+		return err
+	}
+	return a.serve(ctx)
+}
+
+// restore loads the snapshot into the pipeline and the sinks and returns the
+// offsets to go on from, nil without a snapshot.
+func (a *App) restore() (kafka.Offsets, error) {
+	s, err := a.dir.load()
+	if err != nil || s == nil {
+		return nil, err
+	}
+	if err := a.pipeline.restore(s); err != nil {
+		return nil, fmt.Errorf("go on from the state in %s: %w", a.cfg.State.Dir, err)
+	}
+	if a.alertmanager != nil {
+		if err := a.alertmanager.Restore(s.Alertmanager); err != nil {
+			a.log.Warn("some alerts not restored", "error", err)
+		}
+	}
+	if a.loki != nil {
+		a.loki.Restore(s.Loki)
+	}
+	a.log.Info("state restored", "saved_at", s.SavedAt, "events", s.Totals.Consumed,
+		"watermark", time.Unix(0, a.pipeline.engine.windows.Stats().Watermark).UTC())
+	return s.Offsets, nil
+}
+
+func (a *App) buildSession(resume kafka.Offsets) {
+	a.session = kafka.NewSession(a.cfg.Kafka, a.pipeline, kafka.Options{
+		Resume:     resume,
+		Letters:    a.pipeline.letters,
+		OnStop:     a.pipeline.keeper.stop,
+		Logger:     a.log,
+		Registerer: a.o.Registry,
+	})
+	a.pipeline.keeper.dir = a.dir
+	a.pipeline.keeper.commit = a.session.Commit
+}
+
+// initModules says what there is and what needs what: a module starts after,
+// and stops before, those that it depends on.
+func (a *App) initModules() (err error) {
+	mm := modules.NewManager(kitlog.NewNopLogger())
+	add := func(name string, present bool, service func() services.Service) {
+		mm.RegisterModule(name, func() (services.Service, error) {
+			if !present {
+				return nil, nil
+			}
+			return service(), nil
+		})
+	}
+	add(moduleWeb, true, func() services.Service { return a.server })
+	add(moduleAlertmanager, a.alertmanager != nil, func() services.Service { return a.alertmanager })
+	add(moduleLoki, a.loki != nil, func() services.Service { return a.loki })
+	add(moduleLetters, a.letters != nil, func() services.Service { return a.letters })
+	add(moduleAnomalies, a.topic != nil, func() services.Service { return a.topic.writer })
+	add(moduleSession, true, func() services.Service { return a.session })
+	needs := []string{moduleWeb, moduleAlertmanager, moduleLoki, moduleLetters, moduleAnomalies}
+	if err := mm.AddDependency(moduleSession, needs...); err != nil {
+		return fmt.Errorf("order modules: %w", err)
+	}
+	if a.services, err = mm.InitModuleServices(moduleSession); err != nil {
+		return fmt.Errorf("build modules: %w", err)
+	}
+	return nil
+}
+
+// serve starts the modules and waits for the end.
+func (a *App) serve(ctx context.Context) error {
+	all := make([]services.Service, 0, len(a.services))
+	for _, s := range a.services {
+		all = append(all, s)
+	}
+	manager, err := services.NewManager(all...)
+	if err != nil {
+		return fmt.Errorf("build modules: %w", err)
+	}
+	failed := make(chan error, len(all))
+	manager.AddListener(services.NewManagerListener(
+		func() { a.log.Info("ready") }, nil,
+		func(s services.Service) {
+			failed <- fmt.Errorf("%s: %w", services.DescribeService(s), s.FailureCase())
+			manager.StopAsync()
+		}))
+	if err := manager.StartAsync(context.Background()); err != nil {
+		return fmt.Errorf("start modules: %w", err)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		_ = manager.AwaitStopped(context.Background())
+	}()
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+		manager.StopAsync()
+		<-stopped
+	case <-stopped:
+	}
+	return firstError(failed)
+}
+
+func firstError(failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// Ready returns nil when every module runs.
+func (a *App) ready() error {
+	for name, s := range a.services {
+		if state := s.State(); state != services.Running {
+			return fmt.Errorf("%s is %s", name, state)
+		}
+	}
+	return nil
+}
+
+func (a *App) handler() http.Handler {
+	return web.NewHandler(a.cfg.Web, web.Options{
+		Source:   a.pipeline.board,
+		Gatherer: a.o.Registry,
+		Ready:    a.ready,
+		Config:   func() ([]byte, error) { return config.Marshal(a.cfg) },
+		Logger:   a.log,
+	})
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/web"
+	"github.com/logcluster/logcluster/ingest"
+)
+
+// boardCollector exports the board. The series of an anomaly exist only while
+// it is on the board, so their number is bounded by tenants × top_k and
+// nothing has to be deleted.
+type boardCollector struct {
+	board *board
+	// maxSeries bounds the anomalies exported, over all tenants.
+	maxSeries int
+}
+
+const namespace = "logcluster_"
+
+var (
+	consumedDesc = desc("events_consumed_total", "Events met in records since the state began, whatever became of them.")
+	outcomeDesc  = desc("events_total", "Events that were decoded, by what became of them. consumed = events + rejected + filtered.", "outcome")
+	rejectedDesc = desc("events_rejected_total", "Events that could not be used, by reason.", "reason")
+	filteredDesc = desc("events_filtered_total", "Well-formed events that do not count, by rule.", "rule")
+	unknownDesc  = desc("events_unknown_role_total", "Events whose role nothing told.")
+	maskedDesc   = desc("secrets_redacted_total", "Secrets masked in the text that is kept.")
+
+	watermarkDesc = desc("watermark_timestamp_seconds", "Event time that every partition has passed; -1 before the first event.")
+	retrainDesc   = desc("baseline_retrain_age_seconds", "Event time since baselines were last retrained; -1 before the first time.")
+	lagDesc       = desc("lag_records", "Records that wait in Kafka, over all partitions; -1 when unknown.")
+	clustersDesc  = desc("clusters", "Clusters with events in memory.")
+	tenantsDesc   = desc("tenants", "Tenants in memory.")
+	panesDesc     = desc("open_panes", "Panes that events are still counted into.")
+
+	evaluationsDesc = desc("evaluations_total", "Windows judged.", "tenant")
+	evaluatedDesc   = desc("clusters_evaluated_total", "Clusters judged, over all windows.", "tenant")
+	exceedancesDesc = desc("exceedances_total", "Clusters beyond |z| 2.5, over all windows.", "tenant")
+	firingDesc      = desc("anomalies_firing", "Anomalies that are firing, those past the cut included.", "tenant")
+	changesDesc     = desc("anomaly_changes_total", "Changes of state of anomalies.", "tenant", "state")
+	learningDesc    = desc("learning", "1 while the tenant's learning period lasts.", "tenant")
+	zDesc           = desc("anomaly_zscore", "z-score of the anomalies shown.", "tenant", "cluster", "role", "resource", "access", "state", "severity")
+	rankDesc        = desc("anomaly_rank", "Rank of the anomalies shown, 1 is the most anomalous.", "tenant", "cluster")
+	observedDesc    = desc("anomaly_observed", "What was observed of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
+	expectedDesc    = desc("anomaly_expected", "Predictive median of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(namespace+name, help, labels, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, maskedDesc,
+		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
+		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
+		zDesc, rankDesc, observedDesc, expectedDesc,
+	} {
+		out <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
+	c.board.mu.Lock()
+	defer c.board.mu.Unlock()
+	c.collectEvents(out)
+	c.collectStream(out)
+	shown := 0
+	for tenant, s := range c.board.tenants {
+		collectTenant(out, tenant, s)
+		for i := range s.top {
+			if shown++; shown > c.maxSeries {
+				return
+			}
+			collectAnomaly(out, &s.top[i])
+		}
+	}
+}
+
+func counter(out chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (c *boardCollector) collectEvents(out chan<- prometheus.Metric) {
+	p := &c.board.progress
+	counter(out, consumedDesc, p.totals.Consumed)
+	for i, n := range p.stats.Outcomes {
+		if o := cluster.Outcome(i); o != cluster.RejectedAhead {
+			counter(out, outcomeDesc, n, o.String())
+		}
+	}
+	for _, reason := range ingest.Reasons() {
+		counter(out, rejectedDesc, p.totals.Rejected[reason], reason.String())
+	}
+	counter(out, rejectedDesc, p.stats.Outcomes[cluster.RejectedAhead], cluster.RejectedAhead.String())
+	for _, rule := range ingest.Rules() {
+		counter(out, filteredDesc, p.totals.Filtered[rule], rule.String())
+	}
+	counter(out, unknownDesc, p.totals.UnknownRole)
+	counter(out, maskedDesc, p.totals.Redacted)
+}
+
+func (c *boardCollector) collectStream(out chan<- prometheus.Metric) {
+	p := &c.board.progress
+	watermark, age := -1.0, -1.0
+	if p.stats.Watermark > 0 {
+		watermark = float64(p.stats.Watermark) / float64(time.Second)
+		if p.retrained > 0 {
+			age = time.Duration(p.stats.Watermark - p.retrained).Seconds()
+		}
+	}
+	gauge(out, watermarkDesc, watermark)
+	gauge(out, retrainDesc, age)
+	gauge(out, lagDesc, float64(p.lag))
+	gauge(out, clustersDesc, float64(p.stats.Clusters))
+	gauge(out, tenantsDesc, float64(p.stats.Tenants))
+	gauge(out, panesDesc, float64(p.stats.OpenPanes))
+}
+
+func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
+	counter(out, evaluationsDesc, s.evaluations, tenant)
+	counter(out, evaluatedDesc, s.evaluated, tenant)
+	counter(out, exceedancesDesc, s.exceedances, tenant)
+	counter(out, changesDesc, s.fired, tenant, "firing")
+	counter(out, changesDesc, s.resolved, tenant, "resolved")
+	gauge(out, firingDesc, float64(s.firing), tenant)
+	learning := 0.0
+	if s.learning {
+		learning = 1
+	}
+	gauge(out, learningDesc, learning, tenant)
+}
+
+func collectAnomaly(out chan<- prometheus.Metric, a *web.Anomaly) {
+	gauge(out, zDesc, a.Z, a.Tenant, a.Cluster, a.Role, a.Resource, a.Access, a.State, a.Severity)
+	gauge(out, rankDesc, float64(a.Rank), a.Tenant, a.Cluster)
+	if len(a.Features) > 0 {
+		f := &a.Features[0]
+		gauge(out, observedDesc, f.Observed, a.Tenant, a.Cluster, f.Name)
+		gauge(out, expectedDesc, f.Expected, a.Tenant, a.Cluster, f.Name)
+	}
+}

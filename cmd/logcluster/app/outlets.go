@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/logcluster/logcluster/alert"
+	"github.com/logcluster/logcluster/alert/alertmanager"
+	"github.com/logcluster/logcluster/alert/loki"
+	"github.com/logcluster/logcluster/ingest/kafka"
+)
+
+// changedOutlet tells a function of every change.
+type changedOutlet func(*alert.Alert)
+
+func (o changedOutlet) evaluated(changed, _ []alert.Alert) {
+	for i := range changed {
+		o(&changed[i])
+	}
+}
+
+// alertmanagerOutlet tells Alertmanager what is true.
+type alertmanagerOutlet struct{ sink *alertmanager.Sink }
+
+func (o alertmanagerOutlet) evaluated(changed, firing []alert.Alert) {
+	o.sink.Put(changed...)
+	o.sink.Put(firing...)
+}
+
+// lokiOutlet writes a line for every change of an alert, and one for every
+// evaluation that an alert goes on through.
+type lokiOutlet struct{ sink *loki.Sink }
+
+func (o lokiOutlet) evaluated(changed, firing []alert.Alert) {
+	o.sink.Put(loki.Change, changed...)
+	o.sink.Put(loki.Evaluation, firing...)
+}
+
+// maxOwed bounds the records that the anomalies topic has refused and that are
+// tried again (about 4 KB each).
+const maxOwed = 10_000
+
+// topicOutlet writes every change of an alert to the anomalies topic, keyed by
+// tenant, with the cluster in a header.
+type topicOutlet struct {
+	writer  *kafka.Writer
+	log     *slog.Logger
+	written prometheus.Counter
+	failed  prometheus.Counter
+	dropped prometheus.Counter
+
+	mu sync.Mutex
+	// owed are the records whose delivery failed, oldest first.
+	owed []kafka.Message
+}
+
+func newTopicOutlet(w *kafka.Writer, log *slog.Logger, reg prometheus.Registerer) *topicOutlet {
+	f := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "logcluster_anomaly_records_total",
+		Help: "Records of the anomalies topic, by outcome; a failed one is tried again until it is dropped at the bound.",
+	}, []string{"outcome"})
+	return &topicOutlet{
+		writer: w, log: log, written: f.WithLabelValues("written"),
+		failed: f.WithLabelValues("failed"), dropped: f.WithLabelValues("dropped"),
+	}
+}
+
+func (o *topicOutlet) evaluated(changed, _ []alert.Alert) {
+	for i := range changed {
+		a := &changed[i]
+		value, err := jsonLines.Marshal(a)
+		if err != nil {
+			o.dropped.Inc()
+			o.log.Error("anomaly not encoded", "id", a.ID, "error", err)
+			continue
+		}
+		o.send(kafka.Message{
+			Key:   []byte(a.Tenant),
+			Value: value,
+			Headers: []kafka.Header{
+				{Key: "cluster", Value: a.Cluster}, {Key: "id", Value: a.ID}, {Key: "state", Value: a.State},
+			},
+		})
+	}
+}
+
+// send writes a record in the background; when that fails it is owed.
+func (o *topicOutlet) send(m kafka.Message) {
+	o.writer.Send(context.Background(), m, func(err error) {
+		if err == nil {
+			o.written.Inc()
+			return
+		}
+		o.failed.Inc()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if len(o.owed) >= maxOwed {
+			o.owed = o.owed[1:]
+			o.dropped.Inc()
+		}
+		o.owed = append(o.owed, m)
+	})
+}
+
+// flush waits until the topic has everything. An error means that it does not:
+// then no snapshot may be written, so that a restart derives what is missing
+// once more.
+func (o *topicOutlet) flush(ctx context.Context) error {
+	o.mu.Lock()
+	again := o.owed
+	o.owed = nil
+	o.mu.Unlock()
+	for _, m := range again {
+		o.send(m)
+	}
+	if err := o.writer.Flush(ctx); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.owed) > 0 {
+		return fmt.Errorf("%d anomalies are not in their topic", len(o.owed))
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/logcluster/logcluster/alert"
+	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/ingest"
+	"github.com/logcluster/logcluster/ingest/kafka"
+)
+
+// outlet is where the results go. Its methods must not block.
+type outlet interface {
+	// evaluated is given every evaluation: the alerts that changed state, and
+	// those that go on firing and are shown.
+	evaluated(changed, firing []alert.Alert)
+}
+
+// pipeline is the way of a record from a batch of Kafka to the outlets. It is
+// the session's handler and lives in the session's goroutine: one batch at a
+// time, and nothing of it is shared but the board.
+type pipeline struct {
+	group   string
+	render  alert.Config
+	letters kafka.Letters
+	outlets []outlet
+	board   *board
+	log     *slog.Logger
+	now     func() time.Time
+
+	decode  *decodeStage
+	engine  *engine
+	sources *sources
+	totals  totals
+	out     observations
+
+	keeper *keeper
+	meter  meter
+}
+
+// Consume implements [kafka.Handler].
+func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
+	now := p.now()
+	p.out.reset()
+	for i := range batch.Partitions {
+		part := &batch.Partitions[i]
+		id := p.sources.id(partition{part.Topic, part.ID})
+		p.sources.moved(id, part, now)
+		p.decodePartition(id, part)
+	}
+	p.sources.tick(now)
+	p.totals.add(&p.out)
+	p.engine.apply(&p.out, p.ahead)
+	p.report(now)
+	return p.keeper.saveIfDue(ctx, now)
+}
+
+// decodePartition decodes the records of one partition; what is rejected gets a
+// dead letter and moves nothing.
+func (p *pipeline) decodePartition(id int, part *kafka.Partition) {
+	p.out.result.Rejected[ingest.ReasonPoisonBatch] += int(part.Poison)
+	for i := range part.Records {
+		r := &part.Records[i]
+		before := p.out.result.TotalRejected()
+		err := p.decode.decode(&p.out, part.Topic, origin{id, r.Offset, r.Timestamp}, r.Value)
+		var reject *ingest.RejectError
+		if errors.As(err, &reject) {
+			p.letter(id, r.Offset, reject.Reason.String(), p.out.result.TotalRejected()-before, err.Error())
+		}
+	}
+}
+
+// ahead notes an event whose time lies in its record's future.
+func (p *pipeline) ahead(o *observation) {
+	p.letter(o.origin.source, o.origin.offset, cluster.RejectedAhead.String(), 1,
+		"event time "+time.Unix(0, o.event.Time).UTC().Format(time.RFC3339)+" is too far ahead of the record")
+}
+
+// letter writes a dead letter about events of one record.
+func (p *pipeline) letter(source int, offset int64, reason string, count int, detail string) {
+	if p.letters == nil {
+		return
+	}
+	at := p.sources.list[source].partition
+	p.letters.Put(kafka.Letter{
+		Reason: reason, Topic: at.Topic, Partition: at.ID,
+		Offset: offset, LastOffset: offset, Count: int64(count), Time: p.now(), Detail: detail,
+	})
+}
+
+// found is the engine's: it passes an evaluation on.
+func (p *pipeline) found(r anomaly.Result) {
+	p.board.show(&r)
+	changed := make([]alert.Alert, len(r.Changes))
+	fresh := make(map[string]bool, len(r.Changes))
+	for i := range r.Changes {
+		changed[i] = alert.From(&r.Changes[i], p.render)
+		fresh[changed[i].ID] = true
+		p.logChange(&changed[i])
+	}
+	var firing []alert.Alert
+	for i := range r.Top {
+		if r.Top[i].State == anomaly.Firing && !fresh[r.Top[i].ID] {
+			firing = append(firing, alert.From(&r.Top[i], p.render))
+		}
+	}
+	for _, o := range p.outlets {
+		o.evaluated(changed, firing)
+	}
+}
+
+func (p *pipeline) logChange(a *alert.Alert) {
+	p.log.Info("anomaly changed", "id", a.ID, "state", a.State, "tenant", a.Tenant, "cluster", a.Cluster,
+		"z", a.Z, "rank", a.Rank, "severity", a.Severity, "summary", a.Summary)
+}
+
+// report puts the progress on the board.
+func (p *pipeline) report(now time.Time) {
+	p.board.advance(progress{
+		totals: p.totals, stats: p.engine.windows.Stats(), retrained: p.engine.retrained,
+		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed),
+	})
+}
+
+// snapshot returns everything that a restart goes on from, as of now: it must be
+// called between two batches.
+func (p *pipeline) snapshot(now time.Time) *savedState {
+	return &savedState{
+		Version: stateVersion,
+		SavedAt: now.UTC(),
+		Group:   p.group,
+		Offsets: p.sources.offsets(),
+		Sources: p.sources.saved(),
+		Totals:  p.totals,
+		Engine:  p.engine.snapshot(),
+	}
+}
+
+// restore goes on from a snapshot.
+func (p *pipeline) restore(s *savedState) error {
+	if s.Group != p.group {
+		return fmt.Errorf("the state belongs to the consumer group %q, not to %q", s.Group, p.group)
+	}
+	if err := p.engine.restore(&s.Engine); err != nil {
+		return err
+	}
+	p.totals = s.Totals
+	p.sources.restore(s.Sources, s.Offsets)
+	return nil
+}
+
+// meter measures the rate of events over the last seconds of the wall clock.
+type meter struct {
+	at    time.Time
+	count uint64
+	last  float64
+}
+
+// meterWindow is how long a rate is measured over.
+const meterWindow = 2 * time.Second
+
+func (m *meter) rate(now time.Time, count uint64) float64 {
+	since := now.Sub(m.at)
+	switch {
+	case m.at.IsZero():
+		m.at, m.count = now, count
+	case since >= meterWindow:
+		m.last = float64(count-m.count) / since.Seconds()
+		m.at, m.count = now, count
+	}
+	return m.last
+}
