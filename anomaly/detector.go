@@ -111,6 +111,8 @@ type judging struct {
 	fraction float64
 	logFire  float64
 	learning bool
+	// meanStake is that of the window's clusters, 0 until somebody asks.
+	meanStake float64
 
 	evaluated, exceedances int
 	changes                []Anomaly
@@ -124,24 +126,29 @@ func (j *judging) present(w *cluster.Window) {
 		j.evaluated++
 		return
 	}
-	j.judge(&seen{cluster: w.Cluster, x: x, counts: &w.Counts, fresh: &w.Fresh, window: w, recent: r})
+	s := &seen{cluster: w.Cluster, x: x, counts: &w.Counts, fresh: &w.Fresh, window: w, recent: r}
+	j.judge(s, judge(&s.x, s.counts))
 }
 
 var nothing cluster.Counts
 
-// absent judges a cluster that should have events and has none.
+// absent judges a cluster that is expected and has no events, by how long it has
+// been silent.
 func (j *judging) absent(a *baseline.Absent) {
 	r := j.recent[a.Cluster.ID]
-	if r != nil {
-		r.End = j.ev.End
-		r.Events = pushed(r.Events, 0)
+	if r == nil {
+		return // silent for longer than anybody remembers
 	}
-	j.judge(&seen{cluster: a.Cluster, x: a.Expectation, counts: &nothing, fresh: &nothing, recent: r})
+	r.Events = pushed(r.Events, 0)
+	window := float64(j.ev.End - j.ev.Start)
+	t := a.Tails(1 + float64(j.ev.End-r.End)/window - j.fraction)
+	j.judge(&seen{
+		cluster: a.Cluster, x: a.Expectation, counts: &nothing, fresh: &nothing, recent: r,
+	}, verdict{z: -baseline.Magnitude(t.LogP()), logP: t.LogP(), driver: cluster.Events})
 }
 
-func (j *judging) judge(s *seen) {
+func (j *judging) judge(s *seen, v verdict) {
 	j.evaluated++
-	v := judge(&s.x, s.counts)
 	tr := j.tracks[s.cluster.ID]
 	if v.exceeds() {
 		j.exceedances++

@@ -18,7 +18,9 @@ import (
 // A cluster joins when it exceeds in the same direction and
 //   - its most active subject is the lead's: one actor, many resources;
 //   - both fell silent and have the same role: one component died;
-//   - failures drive both: what many clients run into has one cause.
+//   - failures drive both: what many clients run into has one cause;
+//   - it belongs to a part of Kubernetes that acts on what others have written,
+//     and does more of what it always does (see reactive).
 type Story struct {
 	Number    int64
 	ID        string
@@ -82,7 +84,8 @@ func (j *judging) storyOf(tr *track) *Story {
 		switch {
 		case s.Subject != "" && len(tr.Subjects) > 0 && tr.Subjects[0].Name == s.Subject,
 			!s.Up && s.Role == tr.Cluster.Role,
-			s.Driver == cluster.Failed && tr.Driver == cluster.Failed:
+			s.Driver == cluster.Failed && tr.Driver == cluster.Failed,
+			s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr):
 			return s
 		}
 	}

@@ -99,6 +99,9 @@ func (tr *track) countedWithin(n int) int { return bits.OnesCount64(tr.Counted <
 // new things, sensitive resources, and the accesses that are power themselves.
 func (tr *track) exempt() bool {
 	k := tr.Cluster
+	if tr.Driver < cluster.NewFingerprints && reactive(tr) {
+		return false
+	}
 	return k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate ||
 		tr.Driver >= cluster.NewFingerprints
 }
@@ -141,9 +144,9 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		tr.PeakLogP = v.logP
 		tr.Subjects = j.who(s)
 	}
-	if v.logP <= j.logFire && j.counts(tr, s, v) {
+	if v.logP <= j.logFire+j.allowance(tr.Cluster) && j.counts(tr, s, v) {
 		tr.Counted |= 1
-		tr.ready = tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
+		tr.ready = s.window == nil || tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
 	}
 }
 
@@ -170,7 +173,7 @@ const freshP = 0.1
 // counts reports whether an unlikely window counts towards an alert: its fresh
 // panes deviate by themselves, and it deviates enough to matter.
 func (j *judging) counts(tr *track, s *seen, v verdict) bool {
-	if tr.exempt() || s.x.Born() {
+	if s.window == nil || tr.exempt() || s.x.Born() {
 		return true
 	}
 	if !s.x.Deviates(v.driver, s.fresh, j.fraction, v.z > 0, freshP) {

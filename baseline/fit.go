@@ -33,7 +33,7 @@ func (f *fitter) fit(h *history) {
 		f.fitSpread(h)
 		h.spreadHour = f.until
 	}
-	near, nearWindows := f.near(h)
+	near, nearWindows, seenBefore := f.near(h)
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
@@ -44,6 +44,9 @@ func (f *fitter) fit(h *history) {
 		// Var(mean)/mean² = (1/mean + dispersion)/n for a mean of n windows.
 		n := math.Min(p.lived+priorWindows, nearWindows+f.cfg.HourWeight)
 		spread := h.spread[i]
+		if !seenBefore {
+			spread += unseenHour
+		}
 		p.counts[i] = f.grid.at(mean, spread+(1/mean+spread)/n)
 	}
 	p.denied = fitShare(&h.total, cluster.Denied, h.total.DeniedEvents, f.prior.denied[p.class])
@@ -56,13 +59,21 @@ func asCount(f cluster.Feature) bool {
 	return f != cluster.Denied && f != cluster.Failed && int(f) < counted
 }
 
+// unseenHour is added to the dispersion for an hour of the day at which the
+// cluster has not been seen yet: its level may be several times another one,
+// as with the first working morning after a night.
+const unseenHour = 1.0
+
 // near sums the windows around this hour of the day: the hour before, this and
-// the next one on earlier days, and the hour before and this one today.
-func (f *fitter) near(h *history) (sum [counted]float64, windows float64) {
+// the next one on earlier days, and the hour before and this one today. It
+// reports also whether there was such a day.
+func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBefore bool) {
 	first := h.born / nanosPerHour
 	for day := f.hour; day+1 >= first; day -= 24 {
 		for hour := day - 1; hour <= day+1; hour++ {
-			windows += f.live.of(h, hour)
+			n := f.live.of(h, hour)
+			windows += n
+			seenBefore = seenBefore || n > 0 && day != f.hour
 			if c := h.cell(hour); c != nil {
 				for i, v := range c.Sum {
 					sum[i] += float64(v)
@@ -73,7 +84,7 @@ func (f *fitter) near(h *history) (sum [counted]float64, windows float64) {
 			break
 		}
 	}
-	return sum, windows
+	return sum, windows, seenBefore
 }
 
 // fitSpread fits the dispersions: how much the windows varied around what the

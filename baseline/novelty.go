@@ -26,96 +26,228 @@ func classOf(k *fingerprint.ClusterKey) class {
 	return c
 }
 
-// novelties are the kinds of first-seen things that have a rate: the four
-// first-seen features, and new clusters: whose first window was mostly allowed
-// or mostly refused.
+// kind is a kind of new thing that has a rate: the four first-seen features of
+// a known cluster, and new clusters: of a resource and access that nobody in
+// the tenant had used before, or that others had; their first window mostly
+// allowed, or mostly refused.
+type kind uint8
+
 const (
-	newCluster = int(cluster.NumFeatures) - counted + iota
-	newRefused
-	novelties
+	newUse kind = kind(cluster.NumFeatures) - kind(counted) + iota
+	newUseRefused
+	newRole
+	newRoleRefused
+	kinds
 )
 
-// noveltyHalfLife is how fast the rates of new things forget. They fall all the
-// time while a tenant is being learnt.
-const noveltyHalfLife = 12 * time.Hour
+// kindOf is the kind of a first-seen feature.
+func kindOf(f cluster.Feature) kind { return kind(int(f) - counted) }
 
-// Rate is a decayed sum over a tenant's windows of how many new things of a
-// kind a cluster had, and of the squares.
-type Rate struct{ Sum, Square float64 }
+// feature is the first-seen feature of a kind below newUse.
+func (k kind) feature() cluster.Feature { return cluster.Feature(int(k) + counted) }
+
+func birthKind(counts *cluster.Counts, used bool) kind {
+	k := newUse
+	if used {
+		k = newRole
+	}
+	if 2*counts[cluster.Denied] > counts[cluster.Events] {
+		k++
+	}
+	return k
+}
+
+// use is a resource and an access to it.
+type use struct {
+	group, resource string
+	access          fingerprint.Access
+}
+
+func useOf(k *fingerprint.ClusterKey) use { return use{k.APIGroup, k.Resource, k.Access} }
+
+const (
+	// noveltyHalfLife is how fast the rates of new things forget. They fall all
+	// the time while a tenant is being learnt.
+	noveltyHalfLife = 12 * time.Hour
+	// roleBursts is how many bursts the tenant's rate counts for against a
+	// role's own.
+	roleBursts = 0.25
+	// unseenBursts is added to every rate: what was never seen has one too.
+	unseenBursts = 0.5
+)
+
+// Rate is how often new things of a kind come, decayed: Bursts counts the
+// windows with any, Sizes the clusters that had some, and Sum and Square their
+// numbers. New things come in bursts, and a burst is one alert.
+type Rate struct{ Bursts, Sizes, Sum, Square float64 }
+
+// RoleRate is how often a role came with new things of a kind, and how often it
+// would have, were all roles alike. Both decay.
+type RoleRate struct{ Seen, Expected float64 }
+
+// role is what is known of how often a role does new things.
+type role struct {
+	rates  [kinds]RoleRate
+	marked [kinds]bool // in the window in hand
+	active bool        // in the window in hand
+}
 
 // rates are a tenant's rates of new things.
 type rates struct {
 	windows  float64 // decayed live windows
 	clusters float64 // decayed clusters with events, over them
-	of       [classes][novelties]Rate
-	first    [classes]Rate // events in the first window of a cluster
+	present  float64 // decayed roles with events, over them
+	of       [classes][kinds]Rate
+	roles    map[string]*role
+	uses     map[use]int // how many known clusters have it
 
-	models      [classes][novelties]*model
-	firstModels [classes]*model
+	sizes [classes][kinds]*model
 }
 
-// decay ages the rates by one window.
-func (r *rates) decay(window time.Duration) {
+func newRates() rates {
+	return rates{roles: make(map[string]*role), uses: make(map[use]int)}
+}
+
+// observe takes one window's rows in. Born tells which are the first of their
+// cluster.
+func (r *rates) observe(rows []row, born []bool, window time.Duration) {
 	keep := math.Exp2(-float64(window) / float64(noveltyHalfLife))
-	r.windows = r.windows*keep + 1
+	r.decay(keep)
+	r.windows++
+	r.clusters += float64(len(rows))
+	active := r.activeRoles(rows)
+	var burst [classes][kinds]bool
+	for i := range rows {
+		c := classOf(rows[i].key)
+		who := r.roles[rows[i].key.Role]
+		r.each(&rows[i], born[i], func(k kind, x float64) {
+			burst[c][k] = true
+			who.marked[k] = true
+			o := &r.of[c][k]
+			o.Sizes++
+			o.Sum += x
+			o.Square += x * x
+		})
+	}
+	var total [kinds]float64
+	for c := range burst {
+		for k, any := range burst[c] {
+			if any {
+				r.of[c][k].Bursts++
+			}
+			total[k] += r.of[c][k].Bursts
+		}
+	}
+	for _, who := range active {
+		who.settle(&total, r.present)
+	}
+	for i := range rows {
+		if born[i] {
+			r.uses[useOf(rows[i].key)]++
+		}
+	}
+}
+
+// each calls visit for the new things of one row.
+func (r *rates) each(w *row, born bool, visit func(kind, float64)) {
+	if born {
+		visit(birthKind(&w.counts, r.uses[useOf(w.key)] > 0), float64(w.counts[cluster.Events]))
+		return
+	}
+	for k := range newUse {
+		if n := w.counts[k.feature()]; n > 0 {
+			visit(k, float64(n))
+		}
+	}
+}
+
+// retire forgets one cluster's use.
+func (r *rates) retire(u use) {
+	if r.uses[u]--; r.uses[u] <= 0 {
+		delete(r.uses, u)
+	}
+}
+
+func (r *rates) decay(keep float64) {
+	r.windows *= keep
 	r.clusters *= keep
+	r.present *= keep
 	for c := range r.of {
 		for k := range r.of[c] {
-			r.of[c][k].Sum *= keep
-			r.of[c][k].Square *= keep
+			o := &r.of[c][k]
+			o.Bursts *= keep
+			o.Sizes *= keep
+			o.Sum *= keep
+			o.Square *= keep
 		}
-		r.first[c].Sum *= keep
-		r.first[c].Square *= keep
+	}
+	for _, who := range r.roles {
+		for k := range who.rates {
+			who.rates[k].Seen *= keep
+			who.rates[k].Expected *= keep
+		}
 	}
 }
 
-// add counts one cluster's window.
-func (r *rates) add(c class, counts *cluster.Counts, born bool) {
-	r.clusters++
-	for k := range newCluster {
-		r.of[c][k].add(float64(counts[counted+k]))
+// activeRoles returns the roles that are active in a window, in the order of rows.
+func (r *rates) activeRoles(rows []row) []*role {
+	var active []*role
+	for i := range rows {
+		who := r.roles[rows[i].key.Role]
+		if who == nil {
+			who = &role{}
+			r.roles[rows[i].key.Role] = who
+		}
+		if !who.active {
+			who.active = true
+			active = append(active, who)
+		}
 	}
-	if born {
-		r.of[c][bornKind(counts)].add(1)
-		r.first[c].add(float64(counts[cluster.Events]))
-	}
+	r.present += float64(len(active))
+	return active
 }
 
-func (r *Rate) add(x float64) {
-	if x > 0 {
-		r.Sum += x
-		r.Square += x * x
+// settle adds a window to a role: what it did, and its even part of what the
+// tenant does. Bursts over present is the bursts of a window over its roles.
+func (who *role) settle(bursts *[kinds]float64, present float64) {
+	for k := range who.rates {
+		if who.marked[k] {
+			who.rates[k].Seen++
+		}
+		who.rates[k].Expected += bursts[k] / present
 	}
+	who.active, who.marked = false, [kinds]bool{}
 }
 
-func bornKind(counts *cluster.Counts) int {
-	if 2*counts[cluster.Denied] > counts[cluster.Events] {
-		return newRefused
-	}
-	return newCluster
-}
-
-// refit makes the models of a window of one cluster. The rate of a kind is
-// the tenant's, spread evenly over the clusters that are active: so p times
-// the number of clusters tested is how often the tenant sees the like.
+// refit makes the models of how many new things come at once.
 func (r *rates) refit(g *grid) {
-	tests := math.Max(r.clusters, 1)
 	for c := range r.of {
-		for k, sum := range r.of[c] {
-			r.models[c][k] = g.at(sum.moments(tests))
+		for k := range r.of[c] {
+			r.sizes[c][k] = g.at(r.of[c][k].size())
 		}
-		births := r.of[c][newCluster].Sum + r.of[c][newRefused].Sum
-		r.firstModels[c] = g.at(r.first[c].moments(births))
 	}
 }
 
-// moments are the mean and dispersion of one window out of n, with half a
-// thing added: what was never seen has a rate too.
-func (r Rate) moments(n float64) (mean, dispersion float64) {
-	sum, square := r.Sum+0.5, r.Square+0.5
-	n = math.Max(n, 1)
-	mean = sum / n
-	return mean, math.Max((square/n-mean)/(mean*mean)-1, 0)
+// size is the mean and dispersion of how many come at once; half a one is added.
+func (r Rate) size() (mean, dispersion float64) {
+	n := r.Sizes + 0.5
+	mean = (r.Sum + 0.5) / n
+	return mean, math.Max(((r.Square+0.5)/n-mean)/(mean*mean)-1, 0)
+}
+
+// score is the tails of x > 0 new things of a kind in a window of one cluster.
+// The rate is the tenant's, spread evenly over the clusters that are active (so
+// p times the number of clusters tested is how often the tenant sees the like),
+// times how much more or less the role does new things than others do: a
+// gamma-Poisson shrinkage of seen over expected.
+func (r *rates) score(c class, k kind, roleKey string, x float64) Tails {
+	rate := (r.of[c][k].Bursts + unseenBursts) / math.Max(r.clusters, 1)
+	if who := r.roles[roleKey]; who != nil {
+		rate *= (who.rates[k].Seen + roleBursts) / (who.rates[k].Expected + roleBursts)
+	}
+	size := r.sizes[c][k].dist.Tails(x)
+	up := math.Log(-math.Expm1(-rate)) + math.Min(0, math.Ln2+size.Up)
+	return Tails{Up: boundLog(up), Low: boundLog(log1mExp(math.Min(up, 0)))}
 }
 
 // priors are what a tenant's clusters have in common.

@@ -23,24 +23,25 @@ type Prediction struct {
 type Expectation struct {
 	prediction *Prediction // nil for a cluster without a baseline
 	rates      *rates      // nil while the tenant is being learnt
+	role       string
 	class      class
+	birth      kind // of new cluster, when born
 	born       bool // the cluster's first window
-	young      bool // no history of its own yet
 }
 
 // Expect returns what is expected of a window of an evaluation.
 func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
-	x := Expectation{class: classOf(w.Cluster), born: w.FirstPane >= ev.Start, young: true}
+	x := Expectation{class: classOf(w.Cluster), role: w.Cluster.Role, born: w.FirstPane >= ev.Start}
 	tn := s.tenants[ev.Tenant]
 	if tn == nil {
 		return x
 	}
 	if !s.learning(tn, ev.End) {
 		x.rates = &tn.rates
+		x.birth = birthKind(&w.Counts, tn.rates.uses[useOf(w.Cluster)] > 0)
 	}
 	if h := tn.clusters[w.Cluster.ID]; h != nil && !x.born {
 		x.prediction = s.predict(tn, h, hourOf(ev))
-		x.young = false
 	}
 	return x
 }
@@ -53,7 +54,8 @@ func hourOf(ev *cluster.Evaluation) int64 {
 }
 
 // Missing calls visit for every known cluster that is not listed in the
-// evaluation although its absence is unusual, in ascending order of id.
+// evaluation although an hour without it would be unusual, in ascending order
+// of id. How unusual its silence is, [Absent.Tails] says.
 func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
 	tn := s.tenants[ev.Tenant]
 	if tn == nil {
@@ -118,8 +120,8 @@ func (x *Expectation) Usual(c *cluster.Counts) bool {
 		}
 	}
 	if x.rates != nil {
-		for k := range newCluster {
-			if n := c[counted+k]; n > 0 && !x.rates.models[x.class][k].usual(float64(n)) {
+		for k := range newUse {
+			if c[k.feature()] > 0 {
 				return false
 			}
 		}
@@ -148,9 +150,12 @@ func (x *Expectation) Score(f cluster.Feature, c *cluster.Counts) (Tails, bool) 
 	}
 	switch {
 	case int(f) >= counted:
-		return x.rates.models[x.class][int(f)-counted].dist.Tails(float64(c[f])), true
+		if c[f] == 0 {
+			return Tails{Up: -math.Ln2, Low: -math.Ln2}, true
+		}
+		return x.rates.score(x.class, kindOf(f), x.role, float64(c[f])), true
 	case x.born:
-		return x.birth(c), true
+		return x.rates.score(x.class, x.birth, x.role, float64(c[f])), true
 	case f == cluster.Denied:
 		return x.prediction.denied.of(c[cluster.Events]).Tails(float64(c[f])), true
 	case f == cluster.Failed:
@@ -158,15 +163,6 @@ func (x *Expectation) Score(f cluster.Feature, c *cluster.Counts) (Tails, bool) 
 	default:
 		return x.prediction.counts[f].dist.Tails(float64(c[f])), true
 	}
-}
-
-// birth is the score of a cluster's first window: the chance that a cluster of
-// its class is born, times the chance that it is born with as many events.
-func (x *Expectation) birth(c *cluster.Counts) Tails {
-	born := x.rates.models[x.class][bornKind(c)].dist.Tails(1)
-	size := x.rates.firstModels[x.class].dist.Tails(float64(c[cluster.Events]))
-	up := born.Up + math.Min(0, math.Ln2+size.Up)
-	return Tails{Up: boundLog(up), Low: boundLog(log1mExp(up))}
 }
 
 // Deviates reports whether the fresh part of a window deviates by itself in the
@@ -200,11 +196,17 @@ func (x *Expectation) Deviates(f cluster.Feature, fresh *cluster.Counts, fractio
 	return t.Low < math.Log(p)
 }
 
-// Absent is a known cluster without events in a window, whose absence is
-// unusual.
+// Absent is a known cluster without events in a window. It is valid until the
+// visit returns.
 type Absent struct {
 	Cluster     *fingerprint.ClusterKey
 	Expectation Expectation
+}
+
+// Tails is the score of a silence of so many windows (1 and more, fractions
+// too). Silences longer than an hour are no more unusual than one of an hour.
+func (a *Absent) Tails(windows float64) Tails {
+	return silence(a.Expectation.prediction.counts[cluster.Events].dist, math.Min(math.Max(windows, 1), longestSilence))
 }
 
 // Opinion is one feature of a window against what was expected of it. All
@@ -229,10 +231,8 @@ func (x *Expectation) Opinion(f cluster.Feature, c *cluster.Counts) (Opinion, bo
 	o := Opinion{Feature: f, Observed: float64(c[f]), Z: t.Z(), LogP: t.LogP()}
 	var q interface{ Quantile(p float64) float64 }
 	switch {
-	case x.born:
-		return o, true
-	case int(f) >= counted:
-		q = x.rates.models[x.class][int(f)-counted].dist
+	case x.born, int(f) >= counted:
+		return o, true // none is expected, and the band is empty
 	case f == cluster.Denied:
 		q = x.prediction.denied.of(c[cluster.Events])
 	case f == cluster.Failed:

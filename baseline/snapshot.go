@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/logcluster/logcluster/cluster"
@@ -52,9 +53,15 @@ type HistoryState struct {
 
 // RatesState are a tenant's rates of new things, by class and kind.
 type RatesState struct {
-	Windows, Clusters float64
-	Of                [][]Rate
-	First             []Rate
+	Windows, Clusters, Present float64
+	Of                         [][]Rate
+	Roles                      []RoleState // ascending by key
+}
+
+// RoleState is how often one role does new things, by kind.
+type RoleState struct {
+	Key   string
+	Rates []RoleRate
 }
 
 // PriorState is what a tenant's clusters have in common.
@@ -73,7 +80,7 @@ func (tn *tenant) snapshot() TenantState {
 	st := TenantState{
 		Name: tn.name, Since: tn.since, Until: tn.until, Keys: tn.keys(),
 		Live: slices.Clone(tn.live.hours), LiveEver: tn.live.ever,
-		Rates: RatesState{Windows: tn.rates.windows, Clusters: tn.rates.clusters, First: slices.Clone(tn.rates.first[:])},
+		Rates: RatesState{Windows: tn.rates.windows, Clusters: tn.rates.clusters, Present: tn.rates.present},
 		Priors: PriorState{
 			Denied: slices.Clone(tn.prior.denied[:]), Failed: slices.Clone(tn.prior.failed[:]),
 			Spread: slices.Clone(tn.prior.spread[:]),
@@ -81,6 +88,9 @@ func (tn *tenant) snapshot() TenantState {
 	}
 	for c := range tn.rates.of {
 		st.Rates.Of = append(st.Rates.Of, slices.Clone(tn.rates.of[c][:]))
+	}
+	for _, key := range slices.Sorted(maps.Keys(tn.rates.roles)) {
+		st.Rates.Roles = append(st.Rates.Roles, RoleState{Key: key, Rates: slices.Clone(tn.rates.roles[key].rates[:])})
 	}
 	for _, w := range tn.waiting {
 		ws := WaitingState{Start: w.start, End: w.end, Rows: make([]RowState, len(w.rows))}
@@ -204,18 +214,27 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 
 func (tn *tenant) restoreRates(st *TenantState) error {
 	r := st.Rates
-	if len(r.Of) != classes || len(r.First) != classes || len(st.Priors.Denied) != classes ||
+	if len(r.Of) != classes || len(st.Priors.Denied) != classes ||
 		len(st.Priors.Failed) != classes || len(st.Priors.Spread) != counted {
 		return fmt.Errorf("the rates are of another version")
 	}
-	tn.rates.windows, tn.rates.clusters = r.Windows, r.Clusters
+	tn.rates = newRates()
+	tn.rates.windows, tn.rates.clusters, tn.rates.present = r.Windows, r.Clusters, r.Present
 	for c := range r.Of {
-		if len(r.Of[c]) != novelties {
+		if len(r.Of[c]) != int(kinds) {
 			return fmt.Errorf("the rates are of another version")
 		}
-		tn.rates.of[c] = [novelties]Rate(r.Of[c])
+		tn.rates.of[c] = [kinds]Rate(r.Of[c])
 	}
-	tn.rates.first = [classes]Rate(r.First)
+	for _, who := range r.Roles {
+		if len(who.Rates) != int(kinds) {
+			return fmt.Errorf("the rates of role %q are of another version", who.Key)
+		}
+		tn.rates.roles[who.Key] = &role{rates: [kinds]RoleRate(who.Rates)}
+	}
+	for _, h := range tn.order {
+		tn.rates.uses[useOf(h.key)]++
+	}
 	tn.prior.denied = [classes]float64(st.Priors.Denied)
 	tn.prior.failed = [classes]float64(st.Priors.Failed)
 	tn.prior.spread = [counted]float64(st.Priors.Spread)

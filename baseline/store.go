@@ -77,7 +77,7 @@ func (s *Store) Train(t *cluster.Training) {
 func (s *Store) tenant(name string, start int64) *tenant {
 	tn := s.tenants[name]
 	if tn == nil {
-		tn = &tenant{name: name, since: start, clusters: make(map[fingerprint.ID]*history)}
+		tn = &tenant{name: name, since: start, clusters: make(map[fingerprint.ID]*history), rates: newRates()}
 		tn.prior.reset()
 		s.tenants[name] = tn
 	}
@@ -137,6 +137,9 @@ func (tn *tenant) learn(s *Store, at int64) {
 func (tn *tenant) clip(s *Store, w *waiting) {
 	hour := w.start / nanosPerHour
 	for _, h := range s.expectedAt(tn, hour) {
+		if s.predict(tn, h, hour).counts[cluster.Events].clipped(0, s.cfg.ClipZ) == 0 {
+			continue
+		}
 		i, listed := slices.BinarySearchFunc(w.rows, h.key.ID, func(r row, id fingerprint.ID) int {
 			return cmp.Compare(r.key.ID, id)
 		})
@@ -164,17 +167,16 @@ func (tn *tenant) clip(s *Store, w *waiting) {
 // add lets one window in.
 func (tn *tenant) add(w *waiting) {
 	hour := w.start / nanosPerHour
-	tn.rates.decay(time.Duration(w.end - w.start))
+	born := make([]bool, len(w.rows))
 	for i := range w.rows {
 		r := &w.rows[i]
 		h := tn.clusters[r.key.ID]
-		born := h == nil
-		if born {
+		if born[i] = h == nil; born[i] {
 			h = tn.bear(r.key, w.start)
 		}
-		tn.rates.add(h.prediction.class, &r.counts, born && r.born >= w.start)
 		h.add(hour, &r.counts)
 	}
+	tn.rates.observe(w.rows, born, time.Duration(w.end-w.start))
 	tn.live.add(hour)
 	tn.until = w.end
 }
@@ -203,6 +205,7 @@ func (tn *tenant) forget(first int64) {
 		h.expire(first)
 		if len(h.cells) == 0 {
 			delete(tn.clusters, h.key.ID)
+			tn.rates.retire(useOf(h.key))
 			return true
 		}
 		return false
@@ -235,17 +238,26 @@ func (s *Store) expectedAt(tn *tenant, hour int64) []*history {
 		if lived < expectedWindows || float64(h.total.Sum[cluster.Events]) < expectedMean*lived {
 			continue
 		}
-		if !s.predict(tn, h, hour).counts[cluster.Events].usual(0) {
+		d := s.predict(tn, h, hour).counts[cluster.Events].dist
+		if silence(d, longestSilence).Z() < -Exceedance {
 			tn.expected = append(tn.expected, h)
 		}
 	}
 	return tn.expected
 }
 
-// A cluster can be missed after an hour, and when it has enough events that a
-// window of zeros could be unusual: a Poisson count of mean 3 is zero in 5 % of
-// windows.
+// A cluster can be missed when it is a few hours old, and when it has enough
+// events that a silence of the longest length looked at could be unusual.
 const (
-	expectedWindows = 12
-	expectedMean    = 3
+	expectedWindows = 36
+	expectedMean    = 0.5
+	longestSilence  = 12 // windows
 )
+
+// silence is the score of no events in a number of windows, of which each is
+// expected to be like d. The rate is taken to vary together in all of them: what
+// is quiet now may well be quiet for an hour.
+func silence(d NegBinomial, windows float64) Tails {
+	d.Mean *= windows
+	return d.Tails(0)
+}
