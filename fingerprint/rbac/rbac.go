@@ -38,11 +38,12 @@ const (
 type Answer struct {
 	// Key is the canonical role key: every role bound to the subject in the
 	// request's scope, sorted and joined with ",", without those bound to
-	// every authenticated user. Each is written "ClusterRole/name" or
+	// everybody: to every authenticated (or unauthenticated) user or to every
+	// service account. Each is written "ClusterRole/name" or
 	// "Role/namespace/name". Empty when none is bound.
 	Key string
 	// Allowed reports whether any rule of any bound role allows the request,
-	// those bound to every authenticated user included.
+	// those bound to everybody included.
 	Allowed bool
 }
 
@@ -51,7 +52,7 @@ type Answer struct {
 type Resolver interface {
 	// Resolve returns the answer and whether the policy knows the subject at
 	// all: whether any binding in any namespace names the user or one of the
-	// user's groups, those of every authenticated user included. It is safe
-	// for concurrent use and does not retain the request.
+	// user's groups, those of everybody included. It is safe for concurrent
+	// use and does not retain the request.
 	Resolve(r *Request) (a Answer, known bool)
 }

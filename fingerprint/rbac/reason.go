@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// The groups that every request belongs to, one way or the other.
+// The groups that hold everybody of a kind. Which of them a subject is in tells
+// what it is, not what it may do more than others.
 const (
 	groupAuthenticated   = "system:authenticated"
 	groupUnauthenticated = "system:unauthenticated"
+	groupServiceAccounts = "system:serviceaccounts"
 )
 
 // Grant is the binding by which an authorizer allowed a request, as it says in
@@ -27,14 +29,19 @@ type Grant struct {
 	Subject string
 }
 
-// ToEveryone reports whether the grant is to all authenticated (or all
-// unauthenticated) requests and so tells nothing about the subject.
+// ToEveryone reports whether the grant is to all authenticated users, all
+// unauthenticated ones or all service accounts, and so tells nothing about the
+// subject.
 func (g *Grant) ToEveryone() bool {
 	return g.SubjectKind == "Group" && isEveryone(g.Subject)
 }
 
 func isEveryone(group string) bool {
-	return group == groupAuthenticated || group == groupUnauthenticated
+	switch group {
+	case groupAuthenticated, groupUnauthenticated, groupServiceAccounts:
+		return true
+	}
+	return false
 }
 
 // Authorizers that explain themselves in the sentence of Kubernetes' RBAC

@@ -9,13 +9,12 @@ import (
 
 const (
 	serviceAccountPrefix = "system:serviceaccount:"
-	groupServiceAccounts = "system:serviceaccounts"
 	userAnonymous        = "system:anonymous"
 )
 
-// Resolve answers a request; see [Resolver] and [Answer]. A binding to every
-// authenticated (or unauthenticated) user never enters the key, whether or not
-// another binding gives the same role to the subject in particular. A service
+// Resolve answers a request; see [Resolver] and [Answer]. A binding to everybody
+// never enters the key; a role that another binding gives to the subject in
+// particular does, even if everybody has it. A service
 // account and an anonymous user have their implied groups even when the
 // request does not list them.
 //
