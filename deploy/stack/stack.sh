@@ -190,10 +190,7 @@ start() {
 	set_command "$1"
 	launch=$(launch_digest "$1")
 	if running "$1"; then
-		if [[ $(cat "$run/launch" 2>/dev/null) == "$launch" ]]; then
-			say "$1 already runs (process $(process_of "$1"))"
-			return
-		fi
+		if [[ $(cat "$run/launch" 2>/dev/null) == "$launch" ]]; then return; fi
 		say "$1 runs with another version or configuration, starting it anew"
 		stop TERM "$1"
 	fi
@@ -229,26 +226,34 @@ wait_ready() {
 
 # stop SIGNAL SERVER...: signals all of them, then waits for each.
 stop() {
-	local signal=$1 name pid started
+	local signal=$1 name pid signalled=""
 	shift
 	for name; do
-		if pid=$(process_of "$name"); then kill "-$signal" "$pid" 2>/dev/null || true; fi
-	done
-	for name; do
-		if ! pid=$(process_of "$name"); then
-			rm -f "$cache/run/$name/pid"
-			continue
+		if pid=$(process_of "$name"); then
+			kill "-$signal" "$pid" 2>/dev/null || true
+			signalled+=" $name:$pid"
 		fi
-		started=$SECONDS
-		while running "$name"; do
-			if ((SECONDS - started >= 30)); then
-				say "$name ignores the signal, killing it"
-				kill -KILL "$pid" 2>/dev/null || true
-			fi
-			sleep 0.1
-		done
-		rm -f "$cache/run/$name/pid"
-		say "$name stopped"
+	done
+	for name in $signalled; do
+		await_end "${name%:*}" "${name#*:}"
+		rm -f "$cache/run/${name%:*}/pid"
+		say "${name%:*} stopped"
+	done
+}
+
+# await_end SERVER PID: returns when the signalled process has gone. A process
+# that is being killed loses its command line, by which process_of knows it,
+# before it gives back its ports; so this looks at the process itself. Z is one
+# that has ended and that nobody has reaped, unless an l follows: of a JVM the
+# first thread may have ended while others still hold the ports.
+await_end() {
+	local started=$SECONDS state
+	while state=$(ps -o stat= -p "$2") && [[ $state != Z* || $state == *l* ]]; do
+		if ((SECONDS - started >= 30)); then
+			say "$1 ignores the signal, killing it"
+			kill -KILL "$2" 2>/dev/null || true
+		fi
+		sleep 0.1
 	done
 }
 
