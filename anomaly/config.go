@@ -28,6 +28,9 @@ type Config struct {
 	// hold.
 	MinEvents int     `yaml:"min_events"`
 	MinRatio  float64 `yaml:"min_ratio"`
+	// AbsentAfter is how long a cluster must be silent before its absence fires:
+	// longer than the restart of a component takes.
+	AbsentAfter time.Duration `yaml:"absent_after"`
 	// ResolveAfter is how long a firing anomaly must be inconspicuous before it
 	// is resolved.
 	ResolveAfter time.Duration `yaml:"resolve_after"`
@@ -49,6 +52,7 @@ func DefaultConfig() Config {
 		FireWithin:        10,
 		MinEvents:         5,
 		MinRatio:          1.5,
+		AbsentAfter:       15 * time.Minute,
 		ResolveAfter:      10 * time.Minute,
 		CoolDown:          2 * time.Hour,
 		TopK:              10,
@@ -72,6 +76,7 @@ func (c Config) Validate() error {
 	check(c.FireWithin >= c.FireAfter && c.FireWithin <= maxWithin, "fire_within: %d is not between fire_after (%d) and %d", c.FireWithin, c.FireAfter, maxWithin)
 	check(c.MinEvents >= 0, "min_events: %d is negative", c.MinEvents)
 	check(c.MinRatio >= 1 && c.MinRatio <= 1e6, "min_ratio: %v is not between 1 and 1000000", c.MinRatio)
+	check(c.AbsentAfter >= 0 && c.AbsentAfter <= time.Hour, "absent_after: %v is not between 0 and 1h", c.AbsentAfter)
 	check(c.ResolveAfter >= 0 && c.ResolveAfter <= 24*time.Hour, "resolve_after: %v is not between 0 and 24h", c.ResolveAfter)
 	check(c.CoolDown >= 0 && c.CoolDown <= 7*24*time.Hour, "cool_down: %v is not between 0 and 7 days", c.CoolDown)
 	check(c.TopK >= 1 && c.TopK <= 1000, "top_k: %d is not between 1 and 1000", c.TopK)

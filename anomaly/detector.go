@@ -139,11 +139,16 @@ func (j *judging) absent(a *baseline.Absent) {
 	if r == nil {
 		return // silent for longer than anybody remembers
 	}
+	r.AskedAt = j.ev.End
 	r.Events = pushed(r.Events, 0)
+	// The last window with events ended at r.End; they may have been the first
+	// of it.
 	window := float64(j.ev.End - j.ev.Start)
-	t := a.Tails(1 + float64(j.ev.End-r.End)/window - j.fraction)
+	silent := math.Max(window, float64(j.ev.End-r.End)+window*(1-j.fraction))
+	t := a.Tails(silent / window)
 	j.judge(&seen{
 		cluster: a.Cluster, x: a.Expectation, counts: &nothing, fresh: &nothing, recent: r,
+		silence: time.Duration(silent),
 	}, verdict{z: -baseline.Magnitude(t.LogP()), logP: t.LogP(), driver: cluster.Events})
 }
 
@@ -176,13 +181,14 @@ func (j *judging) age() {
 		}
 	}
 	for id, r := range j.recent {
-		if j.ev.End-r.End > recentFor {
+		if j.ev.End-r.AskedAt > recentFor {
 			delete(j.recent, id)
 		}
 	}
 }
 
-// recentFor is how long a cluster without events is remembered.
+// recentFor is how long a cluster without events is remembered, when nobody
+// misses it.
 const recentFor = int64(2 * time.Hour)
 
 // sorted returns the tracks that satisfy keep, heaviest first, ties by cluster.

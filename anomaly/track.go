@@ -16,10 +16,11 @@ const trendWindows = 60
 // Recent is what a cluster did lately: the run-up of a trend, and who its usual
 // subjects are. It is a part of [State].
 type Recent struct {
-	End    int64    // of the last window
-	Events []uint32 // of the last windows, oldest first
-	Top    []SubjectShare
-	TopAt  int64 // when Top was looked up
+	End     int64    // of the last window with events
+	AskedAt int64    // end of the last window in which it had, or should have had, some
+	Events  []uint32 // of the last windows, oldest first
+	Top     []SubjectShare
+	TopAt   int64 // when Top was looked up
 }
 
 func pushed(ring []uint32, v uint32) []uint32 {
@@ -45,7 +46,7 @@ func (j *judging) remember(w *cluster.Window) *Recent {
 		r.Top = j.subjects(w)
 		r.TopAt = j.ev.End
 	}
-	r.End = j.ev.End
+	r.End, r.AskedAt = j.ev.End, j.ev.End
 	r.Events = pushed(r.Events, w.Counts[cluster.Events])
 	return r
 }
@@ -114,6 +115,7 @@ type seen struct {
 	fresh   *cluster.Counts
 	window  *cluster.Window // nil for an absent cluster
 	recent  *Recent         // nil when nothing is remembered
+	silence time.Duration   // of an absent cluster
 }
 
 // step takes one judged window into the life of its track.
@@ -144,10 +146,24 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		tr.PeakLogP = v.logP
 		tr.Subjects = j.who(s)
 	}
-	if v.logP <= j.logFire+j.allowance(tr.Cluster) && j.counts(tr, s, v) {
+	if v.logP <= j.threshold(tr) && j.counts(tr, s, v) {
 		tr.Counted |= 1
 		tr.ready = s.window == nil || tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
 	}
+}
+
+// threshold is the logarithm of the p-value that counts towards an alert. While
+// the tenant is being learnt it is squared: then only what is extraordinary
+// counts.
+func (j *judging) threshold(tr *track) float64 {
+	l := j.logFire
+	if tr.Z > 0 {
+		l += j.allowance(tr.Cluster)
+	}
+	if j.learning {
+		l *= 2
+	}
+	return l
 }
 
 // begin starts a new life.
@@ -173,7 +189,10 @@ const freshP = 0.1
 // counts reports whether an unlikely window counts towards an alert: its fresh
 // panes deviate by themselves, and it deviates enough to matter.
 func (j *judging) counts(tr *track, s *seen, v verdict) bool {
-	if s.window == nil || tr.exempt() || s.x.Born() {
+	if s.window == nil {
+		return s.silence >= j.cfg.AbsentAfter
+	}
+	if tr.exempt() || s.x.Born() {
 		return true
 	}
 	if !s.x.Deviates(v.driver, s.fresh, j.fraction, v.z > 0, freshP) {

@@ -17,6 +17,9 @@ type model struct {
 	// band is the exact set of counts with |z| ≤ Exceedance, clip that with
 	// |z| ≤ clipZ. Both are filled on first use.
 	band, clip interval
+	// median and its 95 % band, filled on first use.
+	median float64
+	middle interval
 }
 
 // interval is a closed interval of counts; unset until known.
@@ -111,7 +114,17 @@ func (m *model) clipped(x, clipZ float64) float64 {
 
 // within returns the counts with |z| ≤ bound.
 func (m *model) within(bound float64) interval {
-	high := m.dist.search(func(x float64) bool { return m.dist.Z(x) > bound }) - 1
-	low := m.dist.search(func(x float64) bool { return m.dist.Z(x) >= -bound })
+	logP, _ := normalLow(-bound)
+	high := m.dist.search(func(x float64) bool { return m.dist.Tails(x).Up < logP }) - 1
+	low := m.dist.search(func(x float64) bool { return m.dist.Tails(x).Low >= logP })
 	return interval{low: low, high: high, known: true}
+}
+
+// quantiles returns the median and the ends of the 95 % band.
+func (m *model) quantiles() (median, low, high float64) {
+	if !m.middle.known {
+		m.median = m.dist.Quantile(0.5)
+		m.middle = interval{low: m.dist.Quantile(0.025), high: m.dist.Quantile(0.975), known: true}
+	}
+	return m.median, m.middle.low, m.middle.high
 }

@@ -229,18 +229,19 @@ func (x *Expectation) Opinion(f cluster.Feature, c *cluster.Counts) (Opinion, bo
 		return Opinion{}, false
 	}
 	o := Opinion{Feature: f, Observed: float64(c[f]), Z: t.Z(), LogP: t.LogP()}
-	var q interface{ Quantile(p float64) float64 }
 	switch {
 	case x.born, int(f) >= counted:
-		return o, true // none is expected, and the band is empty
-	case f == cluster.Denied:
-		q = x.prediction.denied.of(c[cluster.Events])
-	case f == cluster.Failed:
-		q = x.prediction.failed.of(c[cluster.Events])
+		// Nothing new is expected, and the band is empty.
+	case asCount(f):
+		o.Expected, o.Low, o.High = x.prediction.counts[f].quantiles()
 	default:
-		q = x.prediction.counts[f].dist
+		s := x.prediction.denied
+		if f == cluster.Failed {
+			s = x.prediction.failed
+		}
+		q := s.of(c[cluster.Events])
+		o.Expected, o.Low, o.High = q.Quantile(0.5), q.Quantile(0.025), q.Quantile(0.975)
 	}
-	o.Expected, o.Low, o.High = q.Quantile(0.5), q.Quantile(0.025), q.Quantile(0.975)
 	return o, true
 }
 

@@ -231,6 +231,7 @@ func (s *Store) expectedAt(tn *tenant, hour int64) []*history {
 	if tn.expectedEpoch == s.epoch && tn.expectedHour == hour {
 		return tn.expected
 	}
+	unusual, _ := normalLow(-Exceedance)
 	tn.expectedEpoch, tn.expectedHour = s.epoch, hour
 	tn.expected = tn.expected[:0]
 	for _, h := range tn.order {
@@ -239,7 +240,7 @@ func (s *Store) expectedAt(tn *tenant, hour int64) []*history {
 			continue
 		}
 		d := s.predict(tn, h, hour).counts[cluster.Events].dist
-		if silence(d, longestSilence).Z() < -Exceedance {
+		if silence(d, longestSilence).Low < unusual {
 			tn.expected = append(tn.expected, h)
 		}
 	}
