@@ -172,7 +172,7 @@ func (t *table) prune(now time.Time) {
 				delete(t.items, it.key)
 			}
 		case it.resolvedAt.IsZero():
-		case !it.told && now.Sub(it.changedAt) > t.cfg.grace():
+		case !it.told && now.Sub(it.changedAt) >= t.cfg.grace():
 			t.miss(&it.source, now)
 			it.told = true
 		case now.Sub(it.changedAt) > t.cfg.ResolvedRetention:
