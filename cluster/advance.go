@@ -100,7 +100,7 @@ func (w *Windows) closePane(end int64) {
 		return
 	}
 	if start := end - w.pane; !w.alive(start) {
-		w.aliveSince = start
+		w.aliveSince = start - start%w.slide
 	}
 	w.aliveUntil = end
 	overflowed := w.land(p.partials, w.era(end))

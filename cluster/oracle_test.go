@@ -240,7 +240,7 @@ func (o *oracle) whole(start, end int64) (whole, alive bool) {
 			break
 		}
 		if until < 0 || a-until > int64(o.cfg.MaxGap) {
-			since = a
+			since = a - a%int64(o.cfg.Slide)
 		}
 		until = a + int64(o.cfg.Pane)
 	}

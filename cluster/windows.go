@@ -38,8 +38,9 @@ type Windows struct {
 	started        bool
 	mark, frontier int64
 	// aliveUntil is the end of the last closed pane with events, aliveSince the
-	// start of the first one after the last gap longer than maxGap; 0 before
-	// any.
+	// start of the slide of the first one after the last gap longer than
+	// maxGap (of the slide, so that its events are in a whole window); 0
+	// before any.
 	aliveSince, aliveUntil int64
 	// training is the index (start divided by window) of the next training
 	// window to become final; pending are the ones captured and not final.
