@@ -3,12 +3,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -54,7 +57,10 @@ type App struct {
 	topic        *topicOutlet
 	session      *kafka.Session
 	server       *web.Server
-	services     map[string]services.Service
+	// modules are the services by name; running are what dskit wraps around
+	// them to start and stop them in order.
+	modules map[string]services.Service
+	running map[string]services.Service
 }
 
 // New checks the configuration and builds the stages. It does no I/O but to
@@ -215,29 +221,34 @@ func (a *App) buildSession(resume kafka.Offsets) {
 	a.pipeline.keeper.commit = a.session.Commit
 }
 
-// initModules says what there is and what needs what: a module starts after,
-// and stops before, those that it depends on.
+// initModules says what there is. The session starts after everything else and
+// stops before it: records flow only while there is somewhere to put them.
 func (a *App) initModules() (err error) {
-	mm := modules.NewManager(kitlog.NewNopLogger())
-	add := func(name string, present bool, service func() services.Service) {
-		mm.RegisterModule(name, func() (services.Service, error) {
-			if !present {
-				return nil, nil
-			}
-			return service(), nil
-		})
+	a.modules = map[string]services.Service{moduleWeb: a.server, moduleSession: a.session}
+	if a.alertmanager != nil {
+		a.modules[moduleAlertmanager] = a.alertmanager
 	}
-	add(moduleWeb, true, func() services.Service { return a.server })
-	add(moduleAlertmanager, a.alertmanager != nil, func() services.Service { return a.alertmanager })
-	add(moduleLoki, a.loki != nil, func() services.Service { return a.loki })
-	add(moduleLetters, a.letters != nil, func() services.Service { return a.letters })
-	add(moduleAnomalies, a.topic != nil, func() services.Service { return a.topic.writer })
-	add(moduleSession, true, func() services.Service { return a.session })
-	needs := []string{moduleWeb, moduleAlertmanager, moduleLoki, moduleLetters, moduleAnomalies}
-	if err := mm.AddDependency(moduleSession, needs...); err != nil {
+	if a.loki != nil {
+		a.modules[moduleLoki] = a.loki
+	}
+	if a.letters != nil {
+		a.modules[moduleLetters] = a.letters
+	}
+	if a.topic != nil {
+		a.modules[moduleAnomalies] = a.topic.writer
+	}
+	mm := modules.NewManager(kitlog.NewNopLogger())
+	var before []string
+	for name, s := range a.modules {
+		mm.RegisterModule(name, func() (services.Service, error) { return s, nil })
+		if name != moduleSession {
+			before = append(before, name)
+		}
+	}
+	if err := mm.AddDependency(moduleSession, before...); err != nil {
 		return fmt.Errorf("order modules: %w", err)
 	}
-	if a.services, err = mm.InitModuleServices(moduleSession); err != nil {
+	if a.running, err = mm.InitModuleServices(moduleSession); err != nil {
 		return fmt.Errorf("build modules: %w", err)
 	}
 	return nil
@@ -245,19 +256,21 @@ func (a *App) initModules() (err error) {
 
 // serve starts the modules and waits for the end.
 func (a *App) serve(ctx context.Context) error {
-	all := make([]services.Service, 0, len(a.services))
-	for _, s := range a.services {
-		all = append(all, s)
+	names := make(map[services.Service]string, len(a.running))
+	for name, s := range a.running {
+		names[s] = name
 	}
-	manager, err := services.NewManager(all...)
+	manager, err := services.NewManager(slices.Collect(maps.Keys(names))...)
 	if err != nil {
 		return fmt.Errorf("build modules: %w", err)
 	}
-	failed := make(chan error, len(all))
+	failed := make(chan error, len(names))
 	manager.AddListener(services.NewManagerListener(
 		func() { a.log.Info("ready") }, nil,
 		func(s services.Service) {
-			failed <- fmt.Errorf("%s: %w", services.DescribeService(s), s.FailureCase())
+			// What dskit wraps around a module fails too, and says less.
+			cause := cmp.Or(a.modules[names[s]].FailureCase(), s.FailureCase())
+			failed <- fmt.Errorf("module %s: %w", names[s], cause)
 			manager.StopAsync()
 		}))
 	if err := manager.StartAsync(context.Background()); err != nil {
@@ -289,7 +302,7 @@ func firstError(failed <-chan error) error {
 
 // Ready returns nil when every module runs.
 func (a *App) ready() error {
-	for name, s := range a.services {
+	for name, s := range a.running {
 		if state := s.State(); state != services.Running {
 			return fmt.Errorf("%s is %s", name, state)
 		}
