@@ -86,7 +86,8 @@ type StateConfig struct {
 	// cluster.
 	Interval time.Duration `yaml:"interval"`
 	// IdleAfter is how long a partition without lag must be without records
-	// until it stops holding up the others.
+	// until it stops holding up the others. What it brings later than that is
+	// late: raise it where recorded time is played back fast.
 	IdleAfter time.Duration `yaml:"idle_after"`
 	// StallAfter is how long a partition with lag may fail to advance until
 	// windows are closed without it, marked as partial.
@@ -128,7 +129,7 @@ func DefaultConfig() Config {
 		State: StateConfig{
 			Dir:        "data",
 			Interval:   5 * time.Second,
-			IdleAfter:  5 * time.Second,
+			IdleAfter:  10 * time.Second,
 			StallAfter: time.Minute,
 		},
 		Web: web.DefaultConfig(),

@@ -62,13 +62,9 @@ func (s *sources) moved(id int, p *kafka.Partition, now time.Time) {
 	}
 	src.assigned = true
 	src.next, src.lag = p.Next, p.Lag()
-	switch {
-	case len(p.Records) > 0:
+	if len(p.Records) > 0 {
 		// The windows wake it up themselves, at its first event.
 		src.state = cluster.SourceActive
-	case src.movedAt == now && src.lag == 0 && src.state == cluster.SourceActive:
-		// Announced without anything to read: nothing to wait for.
-		s.mark(id, cluster.SourceIdle)
 	}
 }
 
