@@ -180,6 +180,9 @@ func (j *judging) age() {
 			delete(j.tracks, id)
 		}
 	}
+	if j.ev.End%recentFor >= j.ev.End-j.ev.Start {
+		return
+	}
 	for id, r := range j.recent {
 		if j.ev.End-r.AskedAt > recentFor {
 			delete(j.recent, id)

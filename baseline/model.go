@@ -67,9 +67,13 @@ func (g *grid) at(mean, dispersion float64) *model {
 		Mean:       math.Exp(float64(p.mean) / meanSteps),
 		Dispersion: math.Exp(float64(p.dispersion) / dispersionSteps),
 	}}
-	sd := m.dist.sd()
-	m.nearLow = math.Ceil(m.dist.Mean - 1.5*sd)
-	m.nearHigh = math.Floor(m.dist.Mean + 1.5*sd)
+	// A property test holds this against the exact band. Where the dispersion is
+	// high a window is nearly always 0, and anything else may be unusual.
+	if m.dist.Dispersion <= 4 {
+		sd := m.dist.sd()
+		m.nearLow = math.Ceil(math.Max(m.dist.Mean-1.5*sd, m.dist.Mean/5-0.5))
+		m.nearHigh = math.Floor(m.dist.Mean + 1.5*sd)
+	}
 	g.models[p] = m
 	return m
 }

@@ -74,6 +74,8 @@ const (
 	roleBursts = 0.25
 	// unseenBursts is added to every rate: what was never seen has one too.
 	unseenBursts = 0.5
+	// forgottenBursts is when a role that has not been seen for long is dropped.
+	forgottenBursts = 1e-6
 )
 
 // Rate is how often new things of a kind come, decayed: Bursts counts the
@@ -181,10 +183,15 @@ func (r *rates) decay(keep float64) {
 			o.Square *= keep
 		}
 	}
-	for _, who := range r.roles {
+	for key, who := range r.roles {
+		left := 0.0
 		for k := range who.rates {
 			who.rates[k].Seen *= keep
 			who.rates[k].Expected *= keep
+			left += who.rates[k].Seen + who.rates[k].Expected
+		}
+		if left < forgottenBursts {
+			delete(r.roles, key)
 		}
 	}
 }

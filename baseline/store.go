@@ -79,6 +79,7 @@ func (s *Store) tenant(name string, start int64) *tenant {
 	if tn == nil {
 		tn = &tenant{name: name, since: start, clusters: make(map[fingerprint.ID]*history), rates: newRates()}
 		tn.prior.reset()
+		tn.rates.refit(s.grid)
 		s.tenants[name] = tn
 	}
 	return tn
