@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -57,10 +58,10 @@ type App struct {
 	topic        *topicOutlet
 	session      *kafka.Session
 	server       *web.Server
-	// modules are the services by name; running are what dskit wraps around
-	// them to start and stop them in order.
+	// modules are the services by name; wrapped is what dskit puts around them
+	// to start and stop them in order, nil before Run has built it.
 	modules map[string]services.Service
-	running map[string]services.Service
+	wrapped atomic.Pointer[map[string]services.Service]
 }
 
 // New checks the configuration and builds the stages. It does no I/O but to
@@ -223,7 +224,7 @@ func (a *App) buildSession(resume kafka.Offsets) {
 
 // initModules says what there is. The session starts after everything else and
 // stops before it: records flow only while there is somewhere to put them.
-func (a *App) initModules() (err error) {
+func (a *App) initModules() error {
 	a.modules = map[string]services.Service{moduleWeb: a.server, moduleSession: a.session}
 	if a.alertmanager != nil {
 		a.modules[moduleAlertmanager] = a.alertmanager
@@ -248,16 +249,19 @@ func (a *App) initModules() (err error) {
 	if err := mm.AddDependency(moduleSession, before...); err != nil {
 		return fmt.Errorf("order modules: %w", err)
 	}
-	if a.running, err = mm.InitModuleServices(moduleSession); err != nil {
+	wrapped, err := mm.InitModuleServices(moduleSession)
+	if err != nil {
 		return fmt.Errorf("build modules: %w", err)
 	}
+	a.wrapped.Store(&wrapped)
 	return nil
 }
 
 // serve starts the modules and waits for the end.
 func (a *App) serve(ctx context.Context) error {
-	names := make(map[services.Service]string, len(a.running))
-	for name, s := range a.running {
+	wrapped := *a.wrapped.Load()
+	names := make(map[services.Service]string, len(wrapped))
+	for name, s := range wrapped {
 		names[s] = name
 	}
 	manager, err := services.NewManager(slices.Collect(maps.Keys(names))...)
@@ -300,9 +304,13 @@ func firstError(failed <-chan error) error {
 	}
 }
 
-// Ready returns nil when every module runs.
+// ready returns nil when every module runs.
 func (a *App) ready() error {
-	for name, s := range a.running {
+	wrapped := a.wrapped.Load()
+	if wrapped == nil {
+		return errors.New("not started yet")
+	}
+	for name, s := range *wrapped {
 		if state := s.State(); state != services.Running {
 			return fmt.Errorf("%s is %s", name, state)
 		}
