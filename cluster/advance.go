@@ -18,16 +18,16 @@ func (w *Windows) Advance(v Visitor) {
 // since its windows are not over. Events added afterwards are judged late by
 // what Finish has closed.
 func (w *Windows) Finish(v Visitor) {
-	mark, any := w.mark, w.started
+	mark, known := w.mark, w.started
 	for _, s := range w.bySource {
 		if !s.seen && s.clock.n > 0 {
 			s.seen, s.high = true, s.clock.highest()
 		}
 		if s.seen {
-			mark, any = max(mark, s.high), true
+			mark, known = max(mark, s.high), true
 		}
 	}
-	if !any {
+	if !known {
 		return
 	}
 	w.advanceTo(mark, v)

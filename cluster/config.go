@@ -50,8 +50,9 @@ type Config struct {
 	MaxDistinct int `yaml:"max_distinct"`
 	// MaxSeen bounds the memory of what a tenant was seen to do: for each of
 	// the four kinds (fingerprints, and subjects with resources, sources and
-	// roles) this many entries of 16 bytes are remembered. When it is full,
-	// what is not in it is unknown, which is not the same as new.
+	// roles) this many entries are remembered, at 20 to 50 bytes each, twice
+	// over (see SeenFor). When it is full, what is not in it is unknown, which
+	// is not the same as new.
 	MaxSeen int `yaml:"max_seen"`
 	// MaxSeenPerSubject is how many entries of one kind one subject (for
 	// fingerprints, one role) may take in that memory, so that a scanner

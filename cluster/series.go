@@ -45,6 +45,9 @@ func (s *series) push(p *partial) {
 // slide takes the partials before the pane first out of the window and lets go
 // of those before the pane keep. It reports whether any is left.
 func (s *series) slide(first, keep int64) bool {
+	if (s.win == len(s.ring) || s.ring[s.win].pane >= first) && (s.win == 0 || s.ring[0].pane >= keep) {
+		return true
+	}
 	for s.win < len(s.ring) && s.ring[s.win].pane < first {
 		p := s.ring[s.win]
 		s.sums.subtract(p)

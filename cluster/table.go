@@ -1,8 +1,8 @@
 package cluster
 
 import (
+	"hash/maphash"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
 )
 
@@ -27,7 +27,7 @@ type table struct {
 // text, and a chain of colliding ones would be slow to walk. It is the one
 // random thing in the package; no result depends on it, because whatever
 // leaves a table is sorted first.
-var scatter = rand.Uint64() | 1
+var scatter = maphash.String(maphash.MakeSeed(), "scatter") | 1
 
 func (t *table) home(key uint64) int {
 	return int((key * scatter) >> (64 - uint(bits.TrailingZeros(uint(len(t.slots))))))

@@ -166,9 +166,10 @@ type Stats struct {
 	Watermark, Frontier int64
 	// Newest is the highest accepted event time of any source. The difference
 	// to Watermark beyond Config.OutOfOrderness is how far sources are apart:
-	// it is held in memory, in OpenPanes panes.
-	Newest    int64
-	OpenPanes int
+	// it is held in memory, in OpenPanes panes with OpenPartials partials (a
+	// partial is what one cluster did in one pane).
+	Newest                  int64
+	OpenPanes, OpenPartials int
 	// Tenants and Clusters are those known, without overflows; ActiveClusters
 	// had events in or shortly before the last window.
 	Tenants, Clusters, ActiveClusters int
@@ -192,6 +193,9 @@ func (w *Windows) Stats() Stats {
 	}
 	for _, s := range w.bySource {
 		st.Newest = max(st.Newest, s.high)
+	}
+	for _, p := range w.open {
+		st.OpenPartials += len(p.partials)
 	}
 	for _, t := range w.byTenant {
 		if t.name != OverflowName {
