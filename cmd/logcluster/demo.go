@@ -1,36 +1,59 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
 
-const demoLong = `Demo is the whole service in one process: an embedded Kafka broker, a recording
-of a real Kubernetes cluster that is played into it in compressed time, and the
+	"github.com/spf13/cobra"
+
+	"github.com/logcluster/logcluster/cmd/logcluster/app"
+	"github.com/logcluster/logcluster/cmd/logcluster/produce"
+)
+
+const demoLong = `Demo is the whole service in one process: an embedded Kafka broker, 23 hours of
+a real Kubernetes audit log that are played into it in compressed time, and the
 same stages, web page and metrics as 'logcluster run'. It needs no network, no
 configuration and no other program, and keeps nothing when it ends.
 
-The recording holds injected attacks. Within a minute the first of them come
-out on top: one line each on stdout, and on the web page whose address is
-printed at the start. Ctrl-C ends it.`
+The recording holds injected attacks. The first 12 hours are for learning what
+is usual; then the attacks come out on top: one line for each change of an alert
+on stdout, and the ranked list on the web page whose address is printed at the
+start. Ctrl-C ends it.`
 
 func newDemo(t terminal, logs *logFlags) *cobra.Command {
+	var speed string
+	var once bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: embedded broker, bundled recording, compressed time",
 		Long:  demoLong,
 		Example: `  logcluster demo
-  logcluster demo --set web.listen=127.0.0.1:9090`,
+  logcluster demo --speed max --once
+  logcluster demo --listen 127.0.0.1:0`,
 		Args: cobra.NoArgs,
 	}
 	s := addSettings(cmd, false)
+	s.flag(cmd, "listen", "web.listen", "`address` of the web page and the metrics; port 0 takes a free one")
+	cmd.Flags().StringVar(&speed, "speed", "1800x", "how many times faster than recorded: 1800x is half an hour a second; or max")
+	cmd.Flags().BoolVar(&once, "once", false, "end when the recording has been played")
+	choices(cmd, "speed", "600x", "1800x", "max")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		logger, err := logs.logger(t.Err)
-		if err != nil {
+		o := app.DemoOptions{
+			Output: t.Out, Style: styleOf(t.Out), Registry: newRegistry(), Version: versionString(), Once: once,
+		}
+		var err error
+		if o.Speed, err = produce.ParseSpeed(speed); err != nil {
+			return fmt.Errorf("%w: --speed: %w", errUsage, err)
+		}
+		if !cmd.Flags().Changed("log-level") {
+			logs.level = "warn" // the alerts are what is to be seen
+		}
+		if o.Logger, err = logs.logger(t.Err); err != nil {
 			return err
 		}
-		cfg, err := s.load()
-		if err != nil {
+		if o.Config, err = s.load("kafka"); err != nil {
 			return err
 		}
-		return demo(cmd.Context(), demoOptions{Config: cfg, Output: t.Out, Logger: logger})
+		return app.Demo(cmd.Context(), o)
 	}
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/logcluster/logcluster/cmd/logcluster/app"
 	"github.com/logcluster/logcluster/cmd/logcluster/config"
 )
 
@@ -41,32 +42,41 @@ func addSettings(cmd *cobra.Command, withFile bool) *settings {
 // flag adds a short flag for the field at path.
 func (s *settings) flag(cmd *cobra.Command, name, path, usage string) {
 	f := &shortFlag{path: path}
+	usage += " (" + path + ")"
 	cmd.Flags().StringVar(&f.value, name, "", usage)
 	f.flag = cmd.Flags().Lookup(name)
 	s.short = append(s.short, f)
 }
 
 // load returns the configuration: defaults, then the file, then the short
-// flags, then --set.
-func (s *settings) load() (*appConfig, error) {
+// flags, then --set. Sections that the command has no use for need not be
+// complete.
+func (s *settings) load(unused ...string) (*app.Config, error) {
+	src := config.Source{Set: s.given(), Unused: unused}
+	cfg := app.DefaultConfig()
+	if err := config.LoadFile(s.file, src, &cfg); err != nil {
+		return nil, err
+	}
+	return &cfg, nil
+}
+
+// given are the settings of the command line.
+func (s *settings) given() []string {
 	var set []string
 	for _, f := range s.short {
 		if f.flag.Changed {
 			set = append(set, f.path+"="+f.value)
 		}
 	}
-	cfg := defaultConfig()
-	if err := config.LoadFile(s.file, append(set, s.set...), cfg); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return append(set, s.set...)
 }
 
 // completePaths completes --set with the fields of the configuration.
 func completePaths(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	var out []string
-	for _, f := range config.Fields(defaultConfig()) {
-		if strings.HasPrefix(f.Path, prefix) {
+	cfg := app.DefaultConfig()
+	for _, f := range config.Fields(&cfg) {
+		if !f.Section && strings.HasPrefix(f.Path, prefix) {
 			out = append(out, f.Path+"=")
 		}
 	}

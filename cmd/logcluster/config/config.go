@@ -32,20 +32,22 @@ const MaxFileBytes = 1 << 20
 // Source says where settings come from, in ascending priority: what the
 // struct holds already, the file, Set.
 type Source struct {
-	// Name is the file's name, for messages; "-" and "" mean nothing.
+	// Name is the file's name, for messages.
 	Name string
 	// YAML is the file's content. Empty means no file.
 	YAML []byte
 	// Set are path=value settings, applied in order. A later one wins. An item
 	// of a list is written brokers[0]; a whole list of scalars a,b,c.
 	Set []string
+	// Unused are sections (paths) whose values are not validated, because
+	// nothing is going to use them.
+	Unused []string
 }
 
-// LoadFile reads the named file and loads it with the settings over into: see
-// [Load]. An empty name means that there is no file.
-func LoadFile(name string, set []string, into any) error {
-	src := Source{Name: name, Set: set}
-	if name != "" {
+// LoadFile is [Load] with the name and the content of a file added to the
+// source. An empty name means that there is no file.
+func LoadFile(name string, src Source, into any) error {
+	if src.Name = name; name != "" {
 		b, err := readFile(name)
 		if err != nil {
 			return fmt.Errorf("read configuration: %w", err)
@@ -79,7 +81,7 @@ func Load(src Source, into any) error {
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("load configuration: %T is not a pointer to a struct", into)
 	}
-	d := &decoder{file: src.Name, at: map[string]position{}}
+	d := &decoder{file: src.Name, at: map[string]position{}, unused: src.Unused}
 	d.document(src.YAML, v.Elem())
 	for _, s := range src.Set {
 		d.set(s, v.Elem())

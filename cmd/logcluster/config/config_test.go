@@ -55,6 +55,13 @@ func TestObjectionsOfWhatIsInlined(t *testing.T) {
 	}
 }
 
+func TestUnusedSections(t *testing.T) {
+	err := Load(Source{Name: "f", YAML: []byte("sink: {url: a b}\nother: {url: c d}\n"), Unused: []string{"sink"}}, &sample{})
+	if want := "f:2: other.url: \"c d\" has a space"; err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
 type labels map[string]string
 
 type shared struct {
@@ -275,17 +282,17 @@ neither here nor there`
 
 func TestLoadFile(t *testing.T) {
 	var got sample
-	if err := LoadFile("", []string{"name=x"}, &got); err != nil || got.Name != "x" {
+	if err := LoadFile("", Source{Set: []string{"name=x"}}, &got); err != nil || got.Name != "x" {
 		t.Errorf("no file: %v, %q", err, got.Name)
 	}
-	if err := LoadFile(filepath.Join(t.TempDir(), "absent.yaml"), nil, &got); !errors.Is(err, os.ErrNotExist) {
+	if err := LoadFile(filepath.Join(t.TempDir(), "absent.yaml"), Source{}, &got); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
 	}
 	big := filepath.Join(t.TempDir(), "big.yaml")
 	if err := os.WriteFile(big, make([]byte, MaxFileBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := LoadFile(big, nil, &got); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if err := LoadFile(big, Source{}, &got); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("big file: %v", err)
 	}
 	if err := Load(Source{}, sample{}); err == nil {

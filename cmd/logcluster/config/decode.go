@@ -19,6 +19,7 @@ type decoder struct {
 	problems Problems
 	at       map[string]position // by path
 	paths    map[string]bool     // every field there is; true for a table
+	unused   []string            // sections that are not validated
 }
 
 var (

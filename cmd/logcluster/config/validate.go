@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,6 +42,9 @@ func (d *decoder) validateAt(v reflect.Value, path string) {
 			return
 		}
 		v = v.Elem()
+	}
+	if slices.Contains(d.unused, path) {
+		return
 	}
 	if v.CanAddr() {
 		if c, ok := v.Addr().Interface().(validator); ok {
