@@ -22,7 +22,8 @@ type Report struct {
 	// Found is how many incidents an alert found: it fired between the
 	// incident's start and After its end, and names one of the actors or both
 	// the role and the resource. Exact is how many of them by an alert that, or
-	// a part of which, is about one of the incident's resources.
+	// a part of which, is about one of the incident's resources; an incident
+	// without any is never found exactly.
 	Found  int      `json:"found"`
 	Exact  int      `json:"exact"`
 	Recall Interval `json:"recall"`
@@ -178,8 +179,7 @@ func (f *Finding) take(in *Incident, a *alert.Alert, s Sighting) bool {
 		f.SecondsToDetect = wait
 	}
 	f.Found = true
-	// An absence has no resources in its label: naming the actor is all there is.
-	f.Exact = f.Exact || len(in.Resources) == 0 || in.touches(a)
+	f.Exact = f.Exact || in.touches(a)
 	f.Alerts = append(f.Alerts, s)
 	return true
 }
