@@ -96,8 +96,8 @@ func drawConfig(t *rapid.T) (c Config, coarse bool) {
 	c = smallConfig()
 	c.MaxClusters = rapid.SampledFrom([]int{2, 100}).Draw(t, "max clusters")
 	c.MaxTenants = rapid.SampledFrom([]int{2, 100}).Draw(t, "max tenants")
-	c.Slide = rapid.SampledFrom([]time.Duration{10, 30, 120}).Draw(t, "slide") * time.Second
-	c.Grace = rapid.SampledFrom([]time.Duration{0, 70, 120}).Draw(t, "grace") * time.Second
+	c.Slide = rapid.SampledFrom([]time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute}).Draw(t, "slide")
+	c.Grace = rapid.SampledFrom([]time.Duration{0, 70 * time.Second, 2 * time.Minute}).Draw(t, "grace")
 	if coarse = rapid.Bool().Draw(t, "saturate"); coarse {
 		c.MaxDistinct = 2
 	}
@@ -223,7 +223,7 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 		c, _ := drawConfig(t)
 		c.MaxSeen = rapid.SampledFrom([]int{3, 1000}).Draw(t, "max seen")
 		c.MaxSeenPerSubject = rapid.SampledFrom([]int{2, 1000}).Draw(t, "quota")
-		c.SeenFor = rapid.SampledFrom([]time.Duration{2, 100}).Draw(t, "seen for") * time.Hour
+		c.SeenFor = rapid.SampledFrom([]time.Duration{2 * time.Hour, 100 * time.Hour}).Draw(t, "seen for")
 		streams := drawStreams(t)
 		events := interleave(t, streams)
 		zeroTime := rapid.Bool().Draw(t, "no record times")

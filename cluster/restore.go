@@ -102,8 +102,12 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 		from *SavedTally
 		to   *tally
 	}{
-		{&from.Subjects, &p.subjects}, {&from.Objects, &p.objects}, {&from.Namespaces, &p.namespaces},
-		{&from.Sources, &p.sources}, {&from.Contacts, &p.contacts}, {&from.Prints, &p.prints},
+		{&from.Subjects, &p.subjects},
+		{&from.Objects, &p.objects},
+		{&from.Namespaces, &p.namespaces},
+		{&from.Sources, &p.sources},
+		{&from.Contacts, &p.contacts},
+		{&from.Prints, &p.prints},
 	} {
 		if err := l.tally(t.to, t.from); err != nil {
 			return nil, err

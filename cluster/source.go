@@ -153,8 +153,8 @@ const (
 //
 // an event time is believed. In a steady flow the newest event lies 2·(m − q)
 // ahead of the median, so the second term makes room for slow sources (one
-// event an hour) with a factor of two to spare. Up to 7 wrong times among 15
-// move nothing; after a real jump forward (a pause in the recording) the first
+// event an hour) with a factor of two to spare. Up to 7 wrong times among 15,
+// at most 3 of them in the past, move nothing; after a real jump forward (a pause in the recording) the first
 // 7 events are rejected until they are the majority. Until 5 times are known
 // the watermark of the source stays undefined, so that a wrong time in the
 // first record does no harm either.
