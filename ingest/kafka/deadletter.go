@@ -168,7 +168,7 @@ func NewDeadLetter(cfg DeadLetterConfig, logger *slog.Logger, reg prometheus.Reg
 	}
 	writer := DefaultWriterConfig()
 	writer.Client, writer.Topic, writer.CreateTopics = cfg.Client, cfg.Topic, cfg.CreateTopics
-	writer.MaxBuffered, writer.Timeout = cfg.Queue, 30*time.Second
+	writer.MaxBuffered, writer.DrainTimeout = cfg.Queue, cfg.DrainTimeout
 	d := &DeadLetter{
 		cfg: cfg, logger: logger, metrics: newDeadLetterMetrics(reg),
 		writer: NewWriter(writer, logger), wake: make(chan struct{}, 1),
@@ -231,8 +231,13 @@ func (d *DeadLetter) sumUp(letter *Letter) {
 }
 
 func (d *DeadLetter) starting(ctx context.Context) error {
-	if err := services.StartAndAwaitRunning(ctx, d.writer); err != nil {
-		return fmt.Errorf("start dead letter topic: %w", err)
+	// The writer outlives the context of this service, for the last letters.
+	if err := d.writer.StartAsync(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start dead letters: %w", err)
+	}
+	if err := d.writer.AwaitRunning(ctx); err != nil {
+		d.writer.StopAsync()
+		return fmt.Errorf("start dead letters: %w", err)
 	}
 	return nil
 }
@@ -256,11 +261,7 @@ func (d *DeadLetter) running(ctx context.Context) error {
 func (d *DeadLetter) stopping(error) error {
 	d.sendQueued()
 	d.sendSums()
-	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.DrainTimeout)
-	defer cancel()
-	err := d.writer.Flush(ctx)
-	d.writer.abort()
-	return errors.Join(err, services.StopAndAwaitTerminated(context.Background(), d.writer))
+	return services.StopAndAwaitTerminated(context.Background(), d.writer)
 }
 
 func (d *DeadLetter) sendQueued() {

@@ -157,6 +157,13 @@ func (s *Session) batchEnd(ctx context.Context, tp topicPartition, position int6
 		s.logger.Warn("read damaged batch", "topic", tp.topic, "partition", tp.partition, "err", err)
 		return position + 1
 	}
+	return endOfBatch(raw, position, end)
+}
+
+// endOfBatch reads the offset after a batch from its header. It is given the
+// position that is stuck in the batch and the end of the partition, and returns
+// position + 1 if the header does not fit between them.
+func endOfBatch(raw []byte, position, end int64) int64 {
 	// baseOffset int64, batchLength int32, partitionLeaderEpoch int32,
 	// magic int8, crc int32, attributes int16, lastOffsetDelta int32
 	const lastDeltaAt = 23

@@ -150,6 +150,9 @@ func (s *Session) consumerOptions() []kgo.Opt {
 		// Control records move the position past the end of a transaction, so
 		// that a partition that ends with one can reach a lag of zero.
 		kgo.KeepControlRecords(),
+		// The broker answers at once when there is something. How long it waits
+		// otherwise is also how long it may take to hear that a topic is gone.
+		kgo.FetchMaxWait(time.Second),
 		kgo.FetchMaxBytes(s.cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(s.cfg.FetchMaxPartitionBytes),
 		kgo.BrokerMaxReadBytes(max(100<<20, 2*s.cfg.FetchMaxBytes)),

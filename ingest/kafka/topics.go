@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -42,5 +43,30 @@ func ensureTopics(ctx context.Context, admin *kadm.Client, topics []string, crea
 			logger.Info("topic created", "topic", topic)
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || len(missing) == 0 {
+		return err
+	}
+	return awaitTopics(ctx, admin, missing)
+}
+
+// A topic that was just created is usable when all brokers have heard of it.
+const (
+	topicWait         = 30 * time.Second
+	topicPollInterval = 100 * time.Millisecond
+)
+
+func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error {
+	ctx, cancel := context.WithTimeout(ctx, topicWait)
+	defer cancel()
+	for {
+		_, err := listOffsets(ctx, admin.ListEndOffsets, topics)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for new topics %v: %w", topics, err)
+		case <-time.After(topicPollInterval):
+		}
+	}
 }

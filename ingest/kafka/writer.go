@@ -29,15 +29,17 @@ type WriterConfig struct {
 	MaxRecordBytes int32 `yaml:"max_record_bytes"`
 	// Linger is how long a record waits for others to share a batch with.
 	Linger time.Duration `yaml:"linger"`
-	// Timeout bounds the delivery of one record, all attempts together.
-	Timeout time.Duration `yaml:"timeout"`
+	// DrainTimeout bounds how long stopping waits for what is under way. There
+	// is no other limit to how often a delivery is tried: a caller that wants
+	// one gives its context a deadline.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
 // DefaultWriterConfig returns the defaults, without brokers and topic.
 func DefaultWriterConfig() WriterConfig {
 	return WriterConfig{
 		Client: DefaultClientConfig(), MaxBuffered: 10_000, MaxRecordBytes: 1 << 20,
-		Linger: 5 * time.Millisecond, Timeout: time.Minute,
+		Linger: 5 * time.Millisecond, DrainTimeout: 10 * time.Second,
 	}
 }
 
@@ -48,7 +50,7 @@ func (c *WriterConfig) Validate() error {
 		within("max_buffered", c.MaxBuffered, 1, 10_000_000),
 		within("max_record_bytes", c.MaxRecordBytes, 1<<10, 1<<30),
 		within("linger", c.Linger, 0, time.Minute),
-		within("timeout", c.Timeout, time.Second, time.Hour),
+		within("drain_timeout", c.DrainTimeout, time.Millisecond, time.Hour),
 	}
 	if c.Topic == "" {
 		errs = append(errs, errors.New("topic: empty"))
@@ -108,7 +110,8 @@ func (w *Writer) starting(ctx context.Context) error {
 		kgo.MaxBufferedRecords(w.cfg.MaxBuffered),
 		kgo.ProducerBatchMaxBytes(w.cfg.MaxRecordBytes),
 		kgo.ProducerLinger(w.cfg.Linger),
-		kgo.RecordDeliveryTimeout(w.cfg.Timeout),
+		// No RecordDeliveryTimeout: it counts from the record's timestamp, which
+		// lies in the past for a recording.
 		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.SnappyCompression(), kgo.NoCompression()),
 	}, w.more...)...)
 	if err != nil {
@@ -122,10 +125,10 @@ func (w *Writer) starting(ctx context.Context) error {
 	return nil
 }
 
-// stopping waits for what is buffered, for as long as one delivery may take.
+// stopping waits for what is under way; what is then still there fails.
 func (w *Writer) stopping(error) error {
 	defer w.client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.DrainTimeout)
 	defer cancel()
 	return w.Flush(ctx)
 }
@@ -190,12 +193,4 @@ func (m *Message) record() *kgo.Record {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: []byte(h.Value)})
 	}
 	return r
-}
-
-// abort fails everything that is still under way, so that stopping does not
-// wait for a broker that is gone.
-func (w *Writer) abort() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = w.client.AbortBufferedRecords(ctx) // what it fails is counted by the promises
 }
