@@ -70,10 +70,13 @@ func (d *decoder) setFlow(at position, v reflect.Value, path, text string) {
 		d.add(at, path, quote(text)+" is not YAML such as [a, b] or {name: value}")
 		return
 	}
-	sub := &decoder{file: setFlag, at: d.at}
+	sub := &decoder{file: setFlag, at: map[string]position{}}
 	sub.value(doc.Content[0], v, path)
 	for _, p := range sub.problems {
 		d.add(at, p.Path, p.Message)
+	}
+	for p := range sub.at {
+		d.at[p] = at // a flag has no lines
 	}
 }
 
