@@ -35,7 +35,7 @@ type Config struct {
 	// is resolved.
 	ResolveAfter time.Duration `yaml:"resolve_after"`
 	// CoolDown is how long after it was resolved the same cluster fires again
-	// only for something clearly more unlikely than before.
+	// for the same feature only when that is clearly more unlikely than before.
 	CoolDown time.Duration `yaml:"cool_down"`
 	// TopK is how many anomalies are ranked and shown.
 	TopK int `yaml:"top_k"`

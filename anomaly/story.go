@@ -92,10 +92,11 @@ func (j *judging) storyOf(tr *track) *Story {
 	return nil
 }
 
-// cooling reports whether a track fired not long ago and is not clearly more
-// unlikely now: twice the logarithm of the p-value.
+// cooling reports whether a track fired not long ago for the same feature and is
+// not clearly more unlikely now: twice the logarithm of the p-value.
 func (j *judging) cooling(tr *track) bool {
-	return tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < int64(j.cfg.CoolDown) && tr.LogP > 2*tr.CooledLogP
+	return tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < int64(j.cfg.CoolDown) &&
+		tr.Driver == tr.CooledDriver && tr.LogP > 2*tr.CooledLogP
 }
 
 // resolve ends the stories of which every cluster is inconspicuous for long
@@ -118,7 +119,7 @@ func (j *judging) resolve() []*Story {
 func (j *judging) close(s *Story) {
 	for _, id := range s.members() {
 		tr := j.tracks[id]
-		tr.Story, tr.ResolvedAt, tr.CooledLogP = 0, j.ev.End, tr.PeakLogP
+		tr.Story, tr.ResolvedAt, tr.CooledLogP, tr.CooledDriver = 0, j.ev.End, tr.PeakLogP, tr.Driver
 		tr.begin(0)
 	}
 }

@@ -81,9 +81,10 @@ type Track struct {
 	// Story is the number of the story that the track is a part of, or zero.
 	Story int64
 	// ResolvedAt is the end of the last story, zero before; CooledLogP is what
-	// it reached.
-	ResolvedAt int64
-	CooledLogP float64
+	// it reached, and CooledDriver what drove it.
+	ResolvedAt   int64
+	CooledLogP   float64
+	CooledDriver cluster.Feature
 }
 
 // track is a Track, and what is known in the evaluation in hand only.
