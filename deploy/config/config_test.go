@@ -33,13 +33,12 @@ func TestExampleIsValid(t *testing.T) {
 // with a field name and a colon after "# ", indented or at the beginning.
 func uncommented(text string) string {
 	var out []string
-	inField := false
 	for _, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimLeft(line, " ")
 		field, isComment := strings.CutPrefix(trimmed, "# ")
 		name, _, hasColon := strings.Cut(strings.TrimSpace(field), ":")
 		isField := isComment && hasColon && name != "" && strings.ToLower(name) == name && !strings.ContainsAny(name, " /<`")
-		if inField = isField; inField {
+		if isField {
 			line = line[:len(line)-len(trimmed)] + field
 		}
 		out = append(out, line)
