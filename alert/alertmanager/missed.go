@@ -97,5 +97,5 @@ func (t *table) rewriteMissed(it *item) {
 		"description":   unbrace(strings.TrimSuffix(b.String(), "\n")),
 		"logql_history": alert.TenantHistoryQuery(m.tenant),
 	}
-	it.url = t.cfg.PageURL
+	it.url = linkTo(t.cfg.PageURL, "")
 }

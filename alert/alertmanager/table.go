@@ -134,9 +134,7 @@ func (t *table) fill(it *item, a *alert.Alert) {
 	it.source = *a
 	it.annotations = annotationsOf(a)
 	it.startsAt = a.StartedAt
-	if t.cfg.PageURL != "" {
-		it.url = t.cfg.PageURL + "#" + a.Cluster
-	}
+	it.url = linkTo(t.cfg.PageURL, a.Cluster)
 }
 
 func (t *table) touch(it *item, now time.Time) {

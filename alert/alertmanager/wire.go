@@ -3,6 +3,7 @@ package alertmanager
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -88,6 +89,20 @@ func annotationsOf(a *alert.Alert) map[string]string {
 		out[name] = unbrace(value)
 	}
 	return out
+}
+
+// linkTo is the link to a cluster on the web page; empty without a page.
+// Alertmanager refuses an alert whose link has a fragment right after its host.
+func linkTo(page, cluster string) string {
+	u, err := url.Parse(page)
+	if err != nil || page == "" {
+		return ""
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	u.Fragment = cluster
+	return u.String()
 }
 
 // describe has one line for each driving feature.

@@ -12,12 +12,11 @@ type Dropped string
 
 // The reasons for dropping.
 const (
-	QueueFull     Dropped = "queue_full"    // the bound was reached: the oldest went
+	QueueFull     Dropped = "queue_full"    // the bound was reached: the oldest line, or the newest alert, went
 	RefusedByPeer Dropped = "refused"       // the server will never take it
 	TooLargeAlone Dropped = "too_large"     // a single one that the server finds too large
 	NotEncodable  Dropped = "not_encodable" // it has no JSON form
 	TooOld        Dropped = "too_old"       // past max_age at delivery: listed as missed
-	NotRestored   Dropped = "not_restored"  // a saved one that could not be read back
 )
 
 // Metrics are those of one sink: its servers are told apart by the label
@@ -96,7 +95,7 @@ func (m *Metrics) Target(name string, q Queue) *Target {
 	for _, r := range Reasons() {
 		t.failures.WithLabelValues(string(r))
 	}
-	for _, r := range []Dropped{QueueFull, RefusedByPeer, TooLargeAlone, NotEncodable, TooOld, NotRestored} {
+	for _, r := range []Dropped{QueueFull, RefusedByPeer, TooLargeAlone, NotEncodable, TooOld} {
 		t.dropped.WithLabelValues(string(r))
 	}
 	return t

@@ -3,6 +3,7 @@ package loki
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/golang/snappy"
 
@@ -22,7 +23,7 @@ func (s *Sink) Check(ctx context.Context) []delivery.Check {
 	case a.Err != nil:
 		ready.Err = a.Err
 	default:
-		ready.Detail = alert.Clean(string(a.Body), 200)
+		ready.Detail = alert.Clean(strings.TrimSpace(string(a.Body)), 200)
 	}
 	write := delivery.Check{Target: s.cfg.URL, Step: "push a request without lines"}
 	a := s.client.Post(ctx, "/loki/api/v1/push", snappy.Encode(nil, nil), s.header())

@@ -19,7 +19,9 @@ type Config struct {
 	// right for a Loki with auth_enabled: false.
 	OrgID string `yaml:"org_id,omitempty"`
 	// Labels are added to the labels of every stream (say, region: eu). They
-	// can't replace job, kind and tenant.
+	// can't replace job, kind and tenant. Loki refuses lines that are an hour
+	// behind the newest of their stream: who writes a recording more than once
+	// gives each run a label of its own.
 	Labels map[string]string `yaml:"labels,omitempty"`
 	// TenantLabel makes the tenant a label of the stream instead of structured
 	// metadata: faster queries of one tenant, and one stream more for each. Not
@@ -29,8 +31,9 @@ type Config struct {
 	// bound the oldest line is dropped, and counted. A line has about 2 KB.
 	QueueEntries int `yaml:"queue_entries"`
 	QueueBytes   int `yaml:"queue_bytes"`
-	// BatchEntries and BatchBytes bound one request. Loki's own limit is 4 MB;
-	// a request that is too large for it (413) is sent in halves.
+	// BatchEntries and BatchBytes (before compression) bound one request. A
+	// gateway that finds one too large (413) is sent halves; Loki itself passes
+	// on at most 4 MB by default, and answers 500 to more.
 	BatchEntries int `yaml:"batch_entries"`
 	BatchBytes   int `yaml:"batch_bytes"`
 	// DrainTimeout bounds how long a stop waits for the queue to empty.
