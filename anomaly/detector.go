@@ -208,4 +208,9 @@ func (j *judging) sorted(keep func(*track) bool) []*track {
 	return out
 }
 
+// active reports whether a role has events in the window.
+func (j *judging) active(role string) bool {
+	return slices.ContainsFunc(j.ev.Windows, func(w cluster.Window) bool { return w.Cluster.Role == role })
+}
+
 func unix(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }

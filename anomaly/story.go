@@ -44,7 +44,7 @@ func (j *judging) fire() []*Story {
 		if s := j.storyOf(tr); s != nil {
 			tr.Story = s.Number
 			s.Parts = append(s.Parts, tr.Cluster.ID)
-		} else if tr.ready && !j.cooling(tr) {
+		} else if tr.ready && !j.cooling(tr) && !j.waits(tr) {
 			fired = append(fired, j.tell(tr))
 		}
 	}

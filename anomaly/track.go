@@ -147,24 +147,31 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		tr.PeakLogP = v.logP
 		tr.Subjects = j.who(s)
 	}
-	if v.logP <= j.threshold(tr) && j.counts(tr, s, v) {
+	if v.logP <= j.threshold(tr, s.window == nil) && j.counts(tr, s, v) {
 		tr.Counted |= 1
 		tr.ready = s.window == nil || tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
 	}
 }
 
-// threshold is the logarithm of the p-value that counts towards an alert. While
-// the tenant is being learnt it is squared: then only what is extraordinary
-// counts.
-func (j *judging) threshold(tr *track) float64 {
+// threshold is the logarithm of the p-value that counts towards an alert. It is
+// squared, so that only what is extraordinary counts, while the tenant is being
+// learnt, and for the absence of a cluster whose role does other things: a
+// component that is dead is silent in everything.
+func (j *judging) threshold(tr *track, absent bool) float64 {
 	l := j.logFire
 	if tr.Z > 0 {
 		l += j.allowance(tr.Cluster)
 	}
-	if j.learning {
+	if j.learning || absent && j.active(tr.Cluster.Role) {
 		l *= 2
 	}
 	return l
+}
+
+// waits reports whether a cluster that only reacts is still to wait for its
+// cause to fire: for one window.
+func (j *judging) waits(tr *track) bool {
+	return j.ev.End-tr.StartedAt < j.ev.End-j.ev.Start && tr.Driver < cluster.NewFingerprints && reactive(tr)
 }
 
 // begin starts a new life.
