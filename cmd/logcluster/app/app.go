@@ -105,6 +105,10 @@ func (a *App) buildPipeline(policy rbac.Resolver) {
 	a.pipeline = p
 }
 
+// drainTimeout bounds how long a stop waits for the anomalies topic: it is
+// flushed before every snapshot, so that little is left.
+const drainTimeout = 3 * time.Second
+
 // maxAnomalySeries bounds the anomalies that are exported, over all tenants.
 const maxAnomalySeries = 500
 
@@ -139,7 +143,7 @@ func (a *App) buildSinks() error {
 	if cfg.Topics.Anomalies != "" {
 		writer := kafka.DefaultWriterConfig()
 		writer.Client, writer.Topic, writer.CreateTopics = cfg.Kafka.Client, cfg.Topics.Anomalies, cfg.Kafka.CreateTopics
-		writer.Timeout = flushTimeout
+		writer.DrainTimeout = drainTimeout
 		a.topic = newTopicOutlet(kafka.NewWriter(writer, a.log), a.log, a.o.Registry)
 		p.keeper.flush = a.topic.flush
 		p.outlets = append(p.outlets, a.topic)

@@ -32,6 +32,9 @@ type DemoOptions struct {
 	Version  string
 	// Speed is how much faster than recorded the recording is played.
 	Speed produce.Speed
+	// LiveSinks allows the demo to write to the Loki and Alertmanagers of the
+	// configuration: what it tells there is recorded, not real.
+	LiveSinks bool
 	// Once ends the demo when the recording has been played and read; without
 	// it the page stays up until ctx is done.
 	Once bool
@@ -56,6 +59,9 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return fmt.Errorf("start embedded broker: %w", err)
 	}
 	defer broker.Close()
+	if err := o.checkSinks(); err != nil {
+		return err
+	}
 	cfg, err := demoConfig(*o.Config, dir, broker.ListenAddrs())
 	if err != nil {
 		return err
@@ -67,6 +73,15 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return err
 	}
 	return d.run(ctx, cfg)
+}
+
+// checkSinks refuses to write what is recorded to where people look for what is
+// real, unless told to.
+func (o *DemoOptions) checkSinks() error {
+	if o.LiveSinks || o.Config.Alert.Loki.URL == "" && len(o.Config.Alert.Alertmanager.URLs) == 0 {
+		return nil
+	}
+	return errors.New("the demo's alerts are recorded, not real: writing them to Loki or Alertmanager needs --live-sinks")
 }
 
 // demoConfig points a configuration at the embedded broker and the bundled
@@ -81,6 +96,8 @@ func demoConfig(cfg Config, dir string, brokers []string) (*Config, error) {
 	cfg.Kafka.CreateTopics = true
 	cfg.Roles.RBAC = []string{roles}
 	cfg.State.Dir = filepath.Join(dir, "state")
+	// The recording is older than any limit.
+	cfg.Alert.Alertmanager.MaxAge = 0
 	// A minute of the clock is more than a day of the recording.
 	cfg.State.IdleAfter = time.Hour
 	return &cfg, nil

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -28,5 +29,14 @@ func TestDemoNamesTheIncidents(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output does not name %s:\n%s", want, out.String())
 		}
+	}
+}
+
+func TestDemoDoesNotWriteToLiveSinksUnlessTold(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Alert.Loki.URL = "http://127.0.0.1:1"
+	err := Demo(t.Context(), DemoOptions{Config: &cfg, Output: io.Discard, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
+	if err == nil || !strings.Contains(err.Error(), "--live-sinks") {
+		t.Errorf("got %v, want a hint at --live-sinks", err)
 	}
 }

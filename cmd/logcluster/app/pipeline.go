@@ -51,7 +51,7 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 		part := &batch.Partitions[i]
 		id := p.sources.id(partition{part.Topic, part.ID})
 		p.sources.moved(id, part, now)
-		p.decodePartition(id, part)
+		p.decodePartition(id, part, now.UnixNano())
 	}
 	p.sources.tick(now)
 	p.totals.add(&p.out)
@@ -61,13 +61,14 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 }
 
 // decodePartition decodes the records of one partition; what is rejected gets a
-// dead letter and moves nothing.
-func (p *pipeline) decodePartition(id int, part *kafka.Partition) {
+// dead letter and moves nothing. A record's own time is the producer's word: it
+// is believed up to now.
+func (p *pipeline) decodePartition(id int, part *kafka.Partition, now int64) {
 	p.out.result.Rejected[ingest.ReasonPoisonBatch] += int(part.Poison)
 	for i := range part.Records {
 		r := &part.Records[i]
 		before := p.out.result.TotalRejected()
-		err := p.decode.decode(&p.out, part.Topic, origin{id, r.Offset, r.Timestamp}, r.Value)
+		err := p.decode.decode(&p.out, part.Topic, origin{id, r.Offset, min(r.Timestamp, now)}, r.Value)
 		var reject *ingest.RejectError
 		if errors.As(err, &reject) {
 			p.letter(id, r.Offset, reject.Reason.String(), p.out.result.TotalRejected()-before, err.Error())
