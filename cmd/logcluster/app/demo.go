@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -96,11 +97,24 @@ func demoConfig(cfg Config, dir string, brokers []string) (*Config, error) {
 	cfg.Kafka.CreateTopics = true
 	cfg.Roles.RBAC = []string{roles}
 	cfg.State.Dir = filepath.Join(dir, "state")
+	if cfg.Web.Listen == DefaultConfig().Web.Listen && taken(cfg.Web.Listen) {
+		cfg.Web.Listen = "127.0.0.1:0"
+	}
 	// The recording is older than any limit.
 	cfg.Alert.Alertmanager.MaxAge = 0
 	// A minute of the clock is more than a day of the recording.
 	cfg.State.IdleAfter = time.Hour
 	return &cfg, nil
+}
+
+// taken reports whether somebody else listens on the address: a newcomer's
+// machine often has something on the default port.
+func taken(address string) bool {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return true
+	}
+	return l.Close() != nil
 }
 
 // demonstration is a demo that runs.
