@@ -112,7 +112,7 @@ func encodeState(s *savedState) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer enc.Close()
+	defer func() { _ = enc.Close() }()
 	return enc.EncodeAll(plain, nil), nil
 }
 
