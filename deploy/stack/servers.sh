@@ -76,8 +76,9 @@ pins() {
 expectation() {
 	case $1 in
 	kafka) echo "downloads about 45 MB of jars" ;;
-	loki) echo "7 to 12 minutes on 2 cores with an empty Go cache" ;;
-	*) echo "1 to 4 minutes on 2 cores with an empty Go cache" ;;
+	loki) echo "6 minutes on 2 idle cores with an empty Go cache, more on busy ones" ;;
+	alertmanager) echo "1 minute on 2 idle cores with an empty Go cache" ;;
+	prometheus) echo "3 minutes on 2 idle cores with an empty Go cache" ;;
 	esac
 }
 

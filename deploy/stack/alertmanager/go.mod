@@ -2,8 +2,8 @@
 // module of its own so that its dependencies never reach the main go.mod.
 // stack.sh builds the tools below into the cache directory; see ../README.md.
 //
-// 0.31.0 is the newest that builds from its module: from 0.32 on the compiled
-// user interface that the code embeds is missing from the published module.
+// 0.31 is the newest series that builds from its module: from 0.32 on the
+// compiled user interface that the code embeds is not part of it.
 module github.com/logcluster/logcluster/deploy/stack/alertmanager
 
 go 1.26.0
