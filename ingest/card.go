@@ -25,7 +25,7 @@ func cardEnd(s string, start, end int) int {
 // 4-4-4-4-3, 4-6-5 or 4-6-4. Anything longer or of another shape is no card.
 func groupedDigits(s string, start int, digits *[19]byte) (n, end int) {
 	separator := s[start+4]
-	if start > 1 && s[start-1] == separator && isWordByte(s[start-2]) {
+	if start > 1 && s[start-1] == separator && s[start-2]-'0' <= 9 {
 		return 0, start // the middle of something longer
 	}
 	var groups [6]int
@@ -44,9 +44,6 @@ func groupedDigits(s string, start int, digits *[19]byte) (n, end int) {
 	}
 	switch groups {
 	case [6]int{4, 4, 4, 4}, [6]int{4, 4, 4, 4, 3}, [6]int{4, 6, 5}, [6]int{4, 6, 4}:
-		if i+1 < len(s) && s[i] == separator && isWordByte(s[i+1]) {
-			return 0, start
-		}
 		return n, i
 	}
 	return 0, start

@@ -165,7 +165,7 @@ func (d *Decoder) object(dec *jx.Decoder, o *object, inList bool) error {
 func (d *Decoder) items(dec *jx.Decoder, o *object) error {
 	switch {
 	case o.listed || o.items != nil:
-		o.fail(ReasonWrongType, "items")
+		o.repeated = true
 		return dec.Skip()
 	case dec.Next() == jx.Array && o.kind == kindList && supported(o.apiVersion):
 		o.listed = true
@@ -180,7 +180,7 @@ func (d *Decoder) items(dec *jx.Decoder, o *object) error {
 // finish emits, filters or rejects the object that was read.
 func (d *Decoder) finish(o *object, inList bool) error {
 	switch {
-	case o.kind == kindList && !inList || o.listed:
+	case o.listed || o.kind == kindList && !inList:
 		return d.finishList(o)
 	case o.bad != ReasonNone:
 		d.reject(o.bad, o.badField, nil)
@@ -193,15 +193,19 @@ func (d *Decoder) finish(o *object, inList bool) error {
 	return nil
 }
 
+// finishList reads the items that have waited. Nothing but the items of a list
+// matters: it is not an event itself.
 func (d *Decoder) finishList(o *object) error {
+	if o.repeated {
+		d.reject(ReasonWrongType, "items", nil)
+	}
 	switch {
-	case o.bad != ReasonNone:
-		d.reject(o.bad, o.badField, nil)
-		return nil
-	case o.listed, o.items == nil:
+	case o.listed:
 		return nil
 	case !supported(o.apiVersion):
 		d.reject(ReasonUnsupportedKind, "", nil)
+		return nil
+	case o.items == nil:
 		return nil
 	}
 	d.deferred.ResetBytes(o.items)
@@ -245,6 +249,7 @@ func (d *Decoder) finishEvent(o *object) {
 		return
 	}
 	d.clean(e)
+	d.result.Truncated += o.cutLists
 	d.result.Emitted++
 	if o.stage == "ResponseStarted" {
 		d.result.LongRunning++

@@ -25,11 +25,12 @@ type object struct {
 	requestURI              string
 	stageTime, receivedTime string
 	hasObjectRef            bool
+	cutLists                int // lists of groups that were cut
 
 	// items are the unread items of a list whose kind is not known yet;
-	// listed says that they have been read.
-	items  jx.Raw
-	listed bool
+	// listed says that they have been read; repeated, that there were more.
+	items            jx.Raw
+	listed, repeated bool
 
 	// bad is the first thing found wrong that leaves the JSON intact.
 	bad      Reason
@@ -168,7 +169,7 @@ func (d *Decoder) groups(dec *jx.Decoder, o *object, groups *[]string, field str
 		*groups = append(*groups, group)
 	}
 	if cut {
-		d.result.Truncated++
+		o.cutLists++
 	}
 	return it.Err()
 }

@@ -157,27 +157,32 @@ func awsKeyAt(s string, start int) secret {
 
 // bootstrapTokenAround matches the bootstrap token of a Kubernetes node: six
 // characters, the dot at i, and sixteen, of a-z0-9. The names of Event objects
-// look the same but for their sixteen being hexadecimal digits, and words have
-// no digit: so a token is taken for one if it has a digit and a letter past f.
+// look the same but for their sixteen being hexadecimal digits, and names of
+// hosts but for being words: so the sixteen must have a letter past f, and
+// change between letters and digits at least three times, as 19 in 20 random
+// ones do.
 func bootstrapTokenAround(s string, i int) secret {
 	start, end := i-6, i+17
 	if start < 0 || end > len(s) || start > 0 && isHostByte(s[start-1]) || end < len(s) && isHostByte(s[end]) {
 		return secret{}
 	}
-	digit, letter := false, false
+	pastF, changes := false, 0
 	for j := start; j < end; j++ {
 		c := s[j]
-		switch {
-		case j == i:
-		case c-'0' <= 9:
-			digit = digit || j > i
-		case c-'a' < 26:
-			letter = letter || j > i && c > 'f'
-		default:
+		if j == i {
+			continue
+		}
+		if c-'0' > 9 && c-'a' >= 26 {
 			return secret{}
 		}
+		if j > i+1 {
+			pastF = pastF || c > 'f'
+			if (c <= '9') != (s[j-1] <= '9') {
+				changes++
+			}
+		}
 	}
-	if !digit || !letter {
+	if !pastF || changes < 3 {
 		return secret{}
 	}
 	return secret{start, end, "bootstrap_token"}
