@@ -96,7 +96,7 @@ func (a *App) buildPipeline(policy rbac.Resolver) {
 		decode: newDecodeStage(a.cfg, policy),
 	}
 	p.engine = newEngine(a.cfg, p.found)
-	p.sources = newSources(&a.cfg.State, p.engine.windows)
+	p.sources = newSources(&a.cfg.Sources, p.engine.windows)
 	p.keeper = &keeper{
 		every: a.cfg.State.Interval, take: p.snapshot,
 		log: a.log, metrics: newKeeperMetrics(a.o.Registry),
@@ -222,6 +222,7 @@ func (a *App) buildSession(resume kafka.Offsets) {
 		Logger:     a.log,
 		Registerer: a.o.Registry,
 	})
+	a.pipeline.sources.fetching = a.session
 	a.pipeline.keeper.dir = a.dir
 	a.pipeline.keeper.commit = a.session.Commit
 }

@@ -39,6 +39,8 @@ type Config struct {
 	Anomaly anomaly.Config `yaml:"anomaly"`
 	// Alert is how alerts are written, and where they go.
 	Alert AlertConfig `yaml:"alert"`
+	// Sources says which partitions the others wait for.
+	Sources SourcesConfig `yaml:"sources"`
 	// State is what a restart goes on from.
 	State StateConfig `yaml:"state"`
 	// Web is the one HTTP listener.
@@ -85,13 +87,6 @@ type StateConfig struct {
 	// what came in since: shorter costs more disk writes, about 1 KB for each
 	// cluster.
 	Interval time.Duration `yaml:"interval"`
-	// IdleAfter is how long a partition without lag must be without records
-	// until it stops holding up the others. What it brings later than that is
-	// late: raise it where recorded time is played back fast.
-	IdleAfter time.Duration `yaml:"idle_after"`
-	// StallAfter is how long a partition with lag may fail to advance until
-	// windows are closed without it, marked as partial.
-	StallAfter time.Duration `yaml:"stall_after"`
 }
 
 // Validate reports everything that is wrong with the section.
@@ -100,15 +95,39 @@ func (c *StateConfig) Validate() error {
 	if c.Dir == "" {
 		errs = append(errs, errors.New("dir: must name a directory"))
 	}
-	for _, d := range []struct {
-		field string
-		value time.Duration
-	}{{"interval", c.Interval}, {"idle_after", c.IdleAfter}, {"stall_after", c.StallAfter}} {
-		if d.value < 10*time.Millisecond || d.value > time.Hour {
-			errs = append(errs, fmt.Errorf("%s: %s is not between 10ms and 1h", d.field, d.value))
-		}
-	}
+	errs = append(errs, within("interval", c.Interval, 10*time.Millisecond, time.Hour))
 	return errors.Join(errs...)
+}
+
+// SourcesConfig says which partitions the others wait for.
+type SourcesConfig struct {
+	// IdleAfter is how long a partition without lag must be without records
+	// until it stops holding up the others. What it brings later than that is
+	// late: raise it where recorded time is played back fast.
+	IdleAfter time.Duration `yaml:"idle_after"`
+	// StallAfter is how long a partition with lag may fail to advance until
+	// windows are closed without it, marked as partial.
+	StallAfter time.Duration `yaml:"stall_after"`
+	// MaxSkew is how far, in event time, a partition may run ahead of the
+	// slowest one before it is not fetched for a while. What is ahead waits in
+	// memory, in panes that can't be closed yet.
+	MaxSkew time.Duration `yaml:"max_skew"`
+}
+
+// Validate reports everything that is wrong with the section.
+func (c *SourcesConfig) Validate() error {
+	return errors.Join(
+		within("idle_after", c.IdleAfter, 10*time.Millisecond, time.Hour),
+		within("stall_after", c.StallAfter, 10*time.Millisecond, time.Hour),
+		within("max_skew", c.MaxSkew, time.Minute, 7*24*time.Hour),
+	)
+}
+
+func within(field string, d, low, high time.Duration) error {
+	if d < low || d > high {
+		return fmt.Errorf("%s: %s is not between %s and %s", field, d, low, high)
+	}
+	return nil
 }
 
 // DefaultConfig returns the defaults. They name no broker, topic or sink.
@@ -126,11 +145,14 @@ func DefaultConfig() Config {
 			Alertmanager: alertmanager.DefaultConfig(),
 			Loki:         loki.DefaultConfig(),
 		},
-		State: StateConfig{
-			Dir:        "data",
-			Interval:   5 * time.Second,
+		Sources: SourcesConfig{
 			IdleAfter:  10 * time.Second,
 			StallAfter: time.Minute,
+			MaxSkew:    time.Hour,
+		},
+		State: StateConfig{
+			Dir:      "data",
+			Interval: 5 * time.Second,
 		},
 		Web: web.DefaultConfig(),
 	}

@@ -47,7 +47,7 @@ func (c *childConfig) config() *Config {
 	cfg.Kafka.Client.Brokers, cfg.Kafka.Topics, cfg.Kafka.Group = c.Brokers, []string{testTopic}, c.Group
 	cfg.Kafka.CreateTopics, cfg.Kafka.PollRecords = true, 500
 	cfg.Kafka.PollInterval, cfg.Kafka.SessionTimeout = 50*time.Millisecond, time.Second
-	cfg.State.Dir, cfg.State.Interval, cfg.State.IdleAfter = c.State, 100*time.Millisecond, time.Minute
+	cfg.State.Dir, cfg.State.Interval, cfg.Sources.IdleAfter = c.State, 100*time.Millisecond, time.Minute
 	cfg.Topics.Anomalies = anomaliesOf(c.Group)
 	cfg.Roles.RBAC = []string{c.RBAC}
 	cfg.Web.Listen = "127.0.0.1:0"

@@ -110,14 +110,15 @@ func (o *observations) keep(s string) string {
 	return unsafe.String(&o.arena[start], len(s))
 }
 
-// apply counts the observations in the engine, calls rejected for those that it
-// does not take, and closes what the watermark has passed.
-func (e *engine) apply(o *observations, rejected func(*observation)) {
+// apply counts the observations in the engine, calls accepted or rejected with
+// each, and closes what the watermark has passed.
+func (e *engine) apply(o *observations, accepted, rejected func(*observation)) {
 	for i := range o.items {
 		ob := &o.items[i]
-		outcome := e.windows.Add(&ob.event, ob.fingerprint, ob.origin.source, ob.origin.time)
-		if outcome == cluster.RejectedAhead {
+		if e.windows.Add(&ob.event, ob.fingerprint, ob.origin.source, ob.origin.time) == cluster.RejectedAhead {
 			rejected(ob)
+		} else {
+			accepted(ob)
 		}
 	}
 	e.advance()

@@ -103,7 +103,7 @@ func demoConfig(cfg Config, dir string, brokers []string) (*Config, error) {
 	// The recording is older than any limit.
 	cfg.Alert.Alertmanager.MaxAge = 0
 	// A minute of the clock is more than a day of the recording.
-	cfg.State.IdleAfter = time.Hour
+	cfg.Sources.IdleAfter = time.Hour
 	return &cfg, nil
 }
 

@@ -100,7 +100,7 @@ func testConfig(t testing.TB, brokers []string, rbac string) *Config {
 	cfg.Kafka.SessionTimeout = time.Second
 	cfg.State.Dir = t.TempDir()
 	cfg.State.Interval = 200 * time.Millisecond
-	cfg.State.IdleAfter = time.Minute // recorded time runs fast here
+	cfg.Sources.IdleAfter = time.Minute // recorded time runs fast here
 	cfg.Web.Listen = "127.0.0.1:0"
 	if rbac != "" {
 		cfg.Roles.RBAC = []string{rbac}

@@ -55,7 +55,8 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	}
 	p.sources.tick(now)
 	p.totals.add(&p.out)
-	p.engine.apply(&p.out, p.ahead)
+	p.engine.apply(&p.out, p.accepted, p.ahead)
+	p.sources.balance(now)
 	p.report(now)
 	return p.keeper.saveIfDue(ctx, now)
 }
@@ -74,6 +75,12 @@ func (p *pipeline) decodePartition(id int, part *kafka.Partition, now int64) {
 			p.letter(id, r.Offset, reject.Reason.String(), p.out.result.TotalRejected()-before, err.Error())
 		}
 	}
+}
+
+// accepted notes how far the source of an event has come.
+func (p *pipeline) accepted(o *observation) {
+	src := &p.sources.list[o.origin.source]
+	src.newest = max(src.newest, o.event.Time)
 }
 
 // ahead notes an event whose time lies in its record's future.

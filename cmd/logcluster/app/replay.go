@@ -190,7 +190,7 @@ func (r *replay) decodeBatch(out *observations, batch *recording.Batch) {
 func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-chan *observations) error {
 	for out := range full {
 		r.totals.add(out)
-		r.engine.apply(out, func(*observation) {})
+		r.engine.apply(out, ignore, ignore)
 		if r.err != nil {
 			return r.err
 		}
@@ -202,6 +202,8 @@ func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-c
 	r.engine.windows.Finish(r.engine)
 	return r.err
 }
+
+func ignore(*observation) {}
 
 // found writes the changes of one evaluation.
 func (r *replay) found(res anomaly.Result) {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/logcluster/logcluster/cluster"
@@ -19,10 +20,18 @@ type partition struct {
 // which of them hold the watermark up. The lag is Kafka's; how long something
 // lasts is told by the wall clock.
 type sources struct {
-	idleAfter, stallAfter time.Duration
-	windows               *cluster.Windows
-	list                  []source
-	byPartition           map[partition]int
+	cfg         *SourcesConfig
+	windows     *cluster.Windows
+	list        []source
+	byPartition map[partition]int
+	// fetching stops and starts the fetching of a partition.
+	fetching fetching
+}
+
+// fetching is what the session offers to slow a partition down.
+type fetching interface {
+	Pause(topic string, partition int32)
+	Resume(topic string, partition int32)
 }
 
 type source struct {
@@ -30,15 +39,14 @@ type source struct {
 	next     int64
 	lag      int64
 	movedAt  time.Time // when its offset last advanced
+	newest   int64     // the highest event time accepted from it
+	paused   bool      // not fetched, because it is ahead of the others
 	state    cluster.SourceState
 	assigned bool
 }
 
-func newSources(cfg *StateConfig, windows *cluster.Windows) *sources {
-	return &sources{
-		idleAfter: cfg.IdleAfter, stallAfter: cfg.StallAfter,
-		windows: windows, byPartition: make(map[partition]int),
-	}
+func newSources(cfg *SourcesConfig, windows *cluster.Windows) *sources {
+	return &sources{cfg: cfg, windows: windows, byPartition: make(map[partition]int)}
 }
 
 // id returns the number of a partition, adding it when it is new. The tenant of
@@ -73,15 +81,44 @@ func (s *sources) moved(id int, p *kafka.Partition, now time.Time) {
 func (s *sources) tick(now time.Time) {
 	for id := range s.list {
 		src := &s.list[id]
-		if !src.assigned {
+		if !src.assigned || src.paused {
 			continue
 		}
 		still := now.Sub(src.movedAt)
 		switch {
-		case src.lag == 0 && still >= s.idleAfter:
+		case src.lag == 0 && still >= s.cfg.IdleAfter:
 			s.mark(id, cluster.SourceIdle)
-		case src.lag > 0 && still >= s.stallAfter:
+		case src.lag > 0 && still >= s.cfg.StallAfter:
 			s.mark(id, cluster.SourceStalled)
+		}
+	}
+}
+
+// balance stops fetching what has run ahead of the slowest source by more than
+// MaxSkew, until it is ahead by half of that. A source that has something to
+// give and gave nothing yet is the slowest.
+func (s *sources) balance(now time.Time) {
+	slowest := int64(math.MaxInt64)
+	for i := range s.list {
+		src := &s.list[i]
+		waitedFor := src.assigned && src.state == cluster.SourceActive
+		if waitedFor && (src.newest > 0 || src.lag > 0) {
+			slowest = min(slowest, src.newest)
+		}
+	}
+	for i := range s.list {
+		src := &s.list[i]
+		if src.newest == 0 {
+			continue
+		}
+		ahead := time.Duration(src.newest - slowest)
+		switch {
+		case !src.paused && ahead > s.cfg.MaxSkew:
+			s.fetching.Pause(src.Topic, src.ID)
+			src.paused = true
+		case src.paused && ahead <= s.cfg.MaxSkew/2:
+			s.fetching.Resume(src.Topic, src.ID)
+			src.paused, src.movedAt = false, now
 		}
 	}
 }

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/ingest/kafka"
+)
+
+// valve records what is paused.
+type valve struct{ paused []int32 }
+
+func (v *valve) Pause(_ string, p int32) { v.paused = append(v.paused, p) }
+func (v *valve) Resume(_ string, p int32) {
+	v.paused = slices.DeleteFunc(v.paused, func(q int32) bool { return q == p })
+}
+
+func testSources(partitions int32) (*sources, *valve) {
+	cfg := DefaultConfig().Sources
+	s, v := newSources(&cfg, cluster.New(cluster.DefaultConfig())), &valve{}
+	s.fetching = v
+	for p := range partitions {
+		id := s.id(partition{testTopic, p})
+		s.moved(id, &kafka.Partition{Topic: testTopic, ID: p, Next: 0, HighWatermark: 100}, time.Unix(0, 0))
+	}
+	return s, v
+}
+
+func TestPartitionAheadIsPausedUntilTheOthersCome(t *testing.T) {
+	s, v := testSources(3)
+	hour := int64(time.Hour)
+	for _, step := range []struct {
+		newest [3]int64
+		want   []int32
+	}{
+		{[3]int64{hour, hour, hour}, nil},
+		{[3]int64{hour, 2*hour + 1, hour}, []int32{1}},
+		{[3]int64{hour + hour/4, 2*hour + 1, hour}, []int32{1}},
+		{[3]int64{2 * hour, 2*hour + 1, 2 * hour}, nil},
+		{[3]int64{2 * hour, 2*hour + 1, 0}, []int32{0, 1}}, // nothing came yet
+	} {
+		for i := range s.list {
+			s.list[i].newest = step.newest[i]
+		}
+		s.balance(time.Unix(0, 0))
+		if !slices.Equal(v.paused, step.want) {
+			t.Errorf("with newest %v paused %v, want %v", step.newest, v.paused, step.want)
+		}
+	}
+}
+
+func TestIdleNeedsNoLagAndAWait(t *testing.T) {
+	s, _ := testSources(2)
+	begin := time.Unix(0, 0)
+	s.moved(0, &kafka.Partition{Topic: testTopic, ID: 0, Next: 100, HighWatermark: 100}, begin)
+	for _, step := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "[0 0]"},
+		{9 * time.Second, "[0 0]"},
+		{10 * time.Second, "[1 0]"}, // idle; the other one has lag
+		{59 * time.Second, "[1 0]"},
+		{60 * time.Second, "[1 2]"}, // stalled
+	} {
+		s.tick(begin.Add(step.after))
+		got := []cluster.SourceState{s.list[0].state, s.list[1].state}
+		if fmt.Sprint(got) != step.want {
+			t.Errorf("after %s states %v, want %s", step.after, got, step.want)
+		}
+	}
+	if s.lag() != 100 {
+		t.Errorf("lag %d, want 100", s.lag())
+	}
+}
