@@ -12,7 +12,7 @@ type Config struct {
 	// FalseAlertsPerDay is how many alerts a day chance alone may raise for one
 	// tenant. It sets how unlikely a window must be before it counts towards an
 	// alert: this number over the tests of a day (clusters times windows). With
-	// 300 clusters, 2 a day is a p-value of 2.3e-5, |z| of 4.2. Half of it
+	// 300 clusters, 3 a day is a p-value of 3.5e-5, |z| of 4.1. Half of it
 	// raises that |z| by about 0.15.
 	FalseAlertsPerDay float64 `yaml:"false_alerts_per_day"`
 	// FireAfter of the last FireWithin evaluations must count before an anomaly
@@ -47,7 +47,7 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		FalseAlertsPerDay: 2,
+		FalseAlertsPerDay: 3,
 		FireAfter:         3,
 		FireWithin:        10,
 		MinEvents:         5,
