@@ -90,20 +90,22 @@ func (d *Decoder) field(dec *jx.Decoder, o *object, key []byte) error {
 
 // string reads a string; null empties it.
 func (d *Decoder) string(dec *jx.Decoder, o *object, into *string, field string) error {
-	switch dec.Next() {
-	case jx.String:
-		literal, err := dec.Raw()
-		if err != nil {
-			return err
-		}
+	literal, err := dec.Raw()
+	if err != nil {
+		return err
+	}
+	for literal[0] <= ' ' { // Raw keeps the white space before an array's item
+		literal = literal[1:]
+	}
+	switch literal[0] {
+	case '"':
 		*into = d.text(literal)
-		return nil
-	case jx.Null:
+	case 'n':
 		*into = ""
 	default:
 		o.fail(ReasonWrongType, field)
 	}
-	return dec.Skip()
+	return nil
 }
 
 // enter begins an object that may be null. It returns false, and has skipped

@@ -5,6 +5,9 @@ import "strings"
 // redact masks the secrets in a text: each is replaced by a marker that says
 // what it was. Text without any, which is nearly all, is returned as it is.
 func (d *Decoder) redact(text string) string {
+	if len(text) < shortestSecret {
+		return text
+	}
 	secret, found := nextSecret(text, 0)
 	if !found {
 		return text
@@ -22,6 +25,10 @@ func (d *Decoder) redact(text string) string {
 	d.scratch = append(d.scratch, text[from:]...)
 	return alias(d.scratch[mark:])
 }
+
+// shortestSecret is the length in bytes of the shortest thing that is masked, a
+// card number of 13 digits.
+const shortestSecret = 13
 
 // secret is a part of a text that is to be masked.
 type secret struct {
@@ -59,11 +66,28 @@ func nextSecret(s string, from int) (secret, bool) {
 			i = end - 1
 			continue
 		}
+		if !suspicious(s, i) {
+			continue
+		}
 		if found := secretAround(s, i); found.end > 0 && found.start >= from {
 			return found, true
 		}
 	}
 	return secret{}, false
+}
+
+// suspicious looks at the neighbours of the triggers that names are full of,
+// before a matcher is called.
+func suspicious(s string, i int) bool {
+	switch s[i] {
+	case '-':
+		return i >= 5 && s[i-1] == 't'
+	case ' ':
+		return i >= 6 && s[i-1]|0x20 == 'r'
+	case '.':
+		return i >= 6 && i+17 <= len(s)
+	}
+	return true
 }
 
 // secretAround returns the secret that the trigger byte at i is the tell-tale

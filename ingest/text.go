@@ -31,20 +31,27 @@ func (d *Decoder) text(literal []byte) string {
 // The escapes are known to be well-formed. Invalid UTF-8 and halves of
 // surrogate pairs become U+FFFD, as encoding/json has it.
 func appendUnescaped(dst, body []byte) []byte {
-	for len(body) > 0 {
-		switch c := body[0]; {
-		case c == '\\':
-			var n int
-			dst, n = appendEscape(dst, body)
-			body = body[n:]
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			body = body[1:]
-		default:
-			r, n := utf8.DecodeRune(body)
-			dst = utf8.AppendRune(dst, r)
-			body = body[n:]
+	for {
+		escape := bytes.IndexByte(body, '\\')
+		if escape < 0 {
+			return appendValid(dst, body)
 		}
+		dst = appendValid(dst, body[:escape])
+		var n int
+		dst, n = appendEscape(dst, body[escape:])
+		body = body[escape+n:]
+	}
+}
+
+// appendValid appends a text with invalid UTF-8 replaced.
+func appendValid(dst, text []byte) []byte {
+	if utf8.Valid(text) {
+		return append(dst, text...)
+	}
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		dst = utf8.AppendRune(dst, r)
+		text = text[n:]
 	}
 	return dst
 }

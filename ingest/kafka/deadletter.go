@@ -22,8 +22,9 @@ import (
 
 // DeadLetterConfig configures a [DeadLetter].
 type DeadLetterConfig struct {
-	// Client says how to reach the brokers.
-	Client ClientConfig `yaml:",inline"`
+	// Client says how to reach the brokers. It is not configured here: the
+	// application gives everything the same.
+	Client ClientConfig `yaml:"-"`
 	// Topic is where the letters go.
 	Topic string `yaml:"topic"`
 	// CreateTopics makes the topic with the broker's defaults when it is

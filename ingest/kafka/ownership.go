@@ -179,7 +179,6 @@ func groupErrorIsFatal(err error) bool {
 		kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,
 		kerr.InconsistentGroupProtocol, kerr.InvalidSessionTimeout, kerr.InvalidGroupID,
 		kerr.GroupMaxSizeReached, kerr.FencedInstanceID, kerr.SaslAuthenticationFailed,
-		errStartUnknown,
 	} {
 		if errors.Is(err, fatal) {
 			return true

@@ -33,8 +33,10 @@ type Session struct {
 	logger  *slog.Logger
 	metrics *sessionMetrics
 
-	client *kgo.Client
-	admin  *kadm.Client
+	// client is the member of the group. plain, and admin on top of it, ask
+	// the brokers about things without being one.
+	client, plain *kgo.Client
+	admin         *kadm.Client
 
 	// joined is closed at the first assignment; failed receives the first
 	// error that a callback of the client found.
@@ -106,13 +108,19 @@ func NewSession(cfg Config, handler Handler, opts Options) *Session {
 }
 
 func (s *Session) starting(ctx context.Context) (err error) {
-	plain, err := NewClient(&s.cfg.Client, s.logger)
-	if err != nil {
+	if s.plain, err = NewClient(&s.cfg.Client, s.logger); err != nil {
 		return err
 	}
-	// The group is looked at with a client that is no member of it.
-	defer plain.Close()
-	s.admin = kadm.NewClient(plain)
+	s.admin = kadm.NewClient(s.plain)
+	if err := s.join(ctx); err != nil {
+		s.leave()
+		return err
+	}
+	return nil
+}
+
+// join does what starting is for, and leaves the cleaning up to its caller.
+func (s *Session) join(ctx context.Context) (err error) {
 	if err := ensureTopics(ctx, s.admin, s.cfg.Topics, s.cfg.CreateTopics, s.logger); err != nil {
 		return err
 	}
@@ -125,12 +133,7 @@ func (s *Session) starting(ctx context.Context) (err error) {
 	if s.client, err = NewClient(&s.cfg.Client, s.logger, s.consumerOptions()...); err != nil {
 		return err
 	}
-	s.admin = kadm.NewClient(s.client)
-	if err := s.awaitAssignment(ctx); err != nil {
-		s.leave()
-		return err
-	}
-	return nil
+	return s.awaitAssignment(ctx)
 }
 
 func (s *Session) consumerOptions() []kgo.Opt {
@@ -196,7 +199,10 @@ func (s *Session) leave() {
 	s.mu.Lock()
 	s.leaving = true
 	s.mu.Unlock()
-	s.client.CloseAllowingRebalance()
+	if s.client != nil {
+		s.client.CloseAllowingRebalance()
+	}
+	s.plain.Close()
 }
 
 // Commit publishes offsets in the group for people and tools to look at. The

@@ -347,8 +347,7 @@ func TestNewPartitionIsReadFromItsBeginning(t *testing.T) {
 	if _, err := kadm.NewClient(p).UpdatePartitions(t.Context(), 2, "audit"); err != nil {
 		t.Fatal(err)
 	}
-	p.ForceMetadataRefresh()
-	q := newProducer(t, c)
+	q := newProducer(t, c) // the other one does not know of it yet
 	produce(t, q, "audit", 1, "new")
 	s.client.ForceMetadataRefresh()
 	h.until(t, "the record of the new partition", func(h *collector) bool { return slices.Contains(h.records, "audit/1@0=new") })

@@ -12,8 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-var errStartUnknown = errors.New("no offset to start from")
-
 // resolveStart finds the offset to start from for every partition: that of the
 // snapshot, else the committed one, else the configured end of the partition.
 // One that the partition does not have is an error: what was between cannot be
@@ -124,46 +122,27 @@ func listOffsets(
 }
 
 // adjustOffsets is asked by the client where to start the partitions that it
-// was assigned: always where the session's own position is.
+// was assigned: always where the session's own position is. A partition that it
+// has none in was added to the topic while the session ran and is read from its
+// beginning.
 func (s *Session) adjustOffsets(
-	ctx context.Context, offsets map[string]map[int32]kgo.Offset,
+	_ context.Context, offsets map[string]map[int32]kgo.Offset,
 ) (map[string]map[int32]kgo.Offset, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for topic, partitions := range offsets {
 		for partition := range partitions {
-			next, err := s.positionOf(ctx, topic, partition)
-			if err != nil {
-				return nil, err
+			if next, ok := s.position.Get(topic, partition); ok {
+				partitions[partition] = kgo.NewOffset().At(next)
+				continue
 			}
-			partitions[partition] = kgo.NewOffset().At(next)
+			s.logger.Info("partition added", "topic", topic, "partition", partition)
+			s.position.Set(topic, partition, 0)
+			s.announce = append(s.announce, topicPartition{topic, partition})
+			partitions[partition] = kgo.NewOffset().AtStart()
 		}
 	}
 	return offsets, nil
-}
-
-// positionOf returns the session's position in a partition. One that it does
-// not know was added to the topic while the session ran and is read from its
-// beginning.
-func (s *Session) positionOf(ctx context.Context, topic string, partition int32) (int64, error) {
-	s.mu.Lock()
-	next, ok := s.position.Get(topic, partition)
-	s.mu.Unlock()
-	if ok {
-		return next, nil
-	}
-	starts, err := listOffsets(ctx, s.admin.ListStartOffsets, []string{topic})
-	if err != nil {
-		return 0, fmt.Errorf("list start offsets of %s: %w", topic, err)
-	}
-	first, ok := starts.Get(topic, partition)
-	if !ok {
-		return 0, fmt.Errorf("start topic %s partition %d: %w", topic, partition, errStartUnknown)
-	}
-	s.logger.Info("partition added", "topic", topic, "partition", partition, "offset", first)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.position.Set(topic, partition, first)
-	s.announce = append(s.announce, topicPartition{topic, partition})
-	return first, nil
 }
 
 func (b *Batch) sort() {

@@ -14,8 +14,9 @@ import (
 
 // WriterConfig configures a [Writer].
 type WriterConfig struct {
-	// Client says how to reach the brokers.
-	Client ClientConfig `yaml:",inline"`
+	// Client says how to reach the brokers. It is not configured here: the
+	// application gives everything the same.
+	Client ClientConfig `yaml:"-"`
 	// Topic is the topic to write to.
 	Topic string `yaml:"topic"`
 	// CreateTopics makes the topic with the broker's defaults when it is
