@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with stack.sh
 #
 # What differs between the servers of the stack: how each is built, configured,
 # started and asked whether it is ready. stack.sh holds what they share, and
@@ -6,9 +6,6 @@
 #
 #   here   the folder of these scripts
 #   cache  where everything is put that git must not see
-#
-# shellcheck disable=SC2034,SC2154 # variables are shared with stack.sh
-true # or the directive would hold for the next line only
 
 readonly default_servers="kafka loki alertmanager prometheus"
 readonly all_servers="$default_servers alertmanager2"

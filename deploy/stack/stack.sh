@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck source-path=SCRIPTDIR
 #
 # The end-to-end stack: real servers, started natively. See --help.
 set -euo pipefail
