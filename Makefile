@@ -74,7 +74,7 @@ fmt: ## gofumpt
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')
 
 vuln: ## Known vulnerabilities in what is linked
-	$(TOOL) govulncheck ./...
+	.ci/vuln
 
 generate: ## Write the configuration reference anew
 	go generate ./...
