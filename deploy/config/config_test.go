@@ -16,7 +16,7 @@ func TestExampleIsValid(t *testing.T) {
 	if err := config.Load(config.Source{Name: "logcluster.yaml", YAML: []byte(deploy.Example)}, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Kafka.Topics[0] != "kubernetes-audit" || cfg.Anomaly.TopK != 10 {
+	if cfg.Kafka.Topics[0] != "kubernetes-audit" || cfg.Kafka.Group != "logcluster" {
 		t.Errorf("it says something else: %+v", cfg)
 	}
 	full := uncommented(deploy.Example)

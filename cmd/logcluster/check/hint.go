@@ -72,7 +72,7 @@ func networkHint(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time: a firewall, a network policy or a wrong port?"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return "the server hung up: does it expect TLS?"
+		return "the server hung up: it may expect TLS, or other credentials"
 	}
 	return ""
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/grafana/dskit/services"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/logcluster/logcluster/ingest/kafka"
 	"github.com/logcluster/logcluster/ingest/recording"
@@ -81,46 +81,42 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 			return Summary{}, err
 		}
 	}
-	client, err := o.connect(ctx)
+	writer, err := o.connect(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer client.Close()
-	p := &publisher{o: &o, client: client, shift: shift, pace: pace{speed: o.Speed}}
+	p := &publisher{o: &o, writer: writer, shift: shift, pace: pace{speed: o.Speed}}
 	began := time.Now()
-	err = errors.Join(p.files(ctx), p.flush(ctx))
+	err = p.files(ctx)
+	if err == nil {
+		err = writer.Flush(ctx)
+	}
+	// After an interruption this is what delivers what is under way, for as
+	// long as a broker that is there would need.
+	err = errors.Join(err, services.StopAndAwaitTerminated(context.WithoutCancel(ctx), writer))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sum.Took = time.Since(began)
 	return p.sum, errors.Join(err, p.failure)
 }
 
-// connect returns a client that can write to the topic. It is not a
-// [kafka.Writer]: that gives a record up at an age, which the client counts
-// from the record's own time, and these are old when they begin.
-func (o *Options) connect(ctx context.Context) (*kgo.Client, error) {
-	client, err := kafka.NewClient(&o.Client, o.Logger,
-		kgo.DefaultProduceTopic(o.Topic),
-		kgo.MaxBufferedRecords(10_000),
-		kgo.MaxBufferedBytes(64<<20),
-		kgo.ProducerLinger(5*time.Millisecond),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.SnappyCompression(), kgo.NoCompression()),
-	)
-	if err != nil {
-		return nil, err
+// connect returns a writer to the topic that runs.
+func (o *Options) connect(ctx context.Context) (*kafka.Writer, error) {
+	cfg := kafka.DefaultWriterConfig()
+	cfg.Client, cfg.Topic = o.Client, o.Topic
+	writer := kafka.NewWriter(cfg, o.Logger)
+	// The service outlives ctx: what is under way then is still to be delivered.
+	if err := writer.StartAsync(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	topics, err := kadm.NewClient(client).ListTopics(ctx, o.Topic)
-	if err == nil {
-		err = topics[o.Topic].Err
+	if err := writer.AwaitRunning(ctx); err != nil {
+		writer.StopAsync()
+		if cause := writer.FailureCase(); cause != nil {
+			err = cause // without the words of the service around it
+		}
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		err = errors.New("there is no such topic")
-	}
-	if err != nil {
-		client.Close()
-		return nil, fmt.Errorf("look up topic %s: %w", o.Topic, err)
-	}
-	return client, nil
+	return writer, nil
 }
 
 // shift returns by how much all times are moved.
@@ -214,7 +210,7 @@ func (o *Options) createTopic(ctx context.Context) error {
 // writer.
 type publisher struct {
 	o      *Options
-	client *kgo.Client
+	writer *kafka.Writer
 	shift  time.Duration
 	pace   pace
 	line   line
@@ -239,38 +235,21 @@ func (p *publisher) publish(ctx context.Context, text []byte) error {
 	if err := p.pace.wait(ctx, p.line.time); err != nil {
 		return err
 	}
-	r := &kgo.Record{Value: p.line.shifted(text, p.shift)}
+	m := kafka.Message{Value: p.line.shifted(text, p.shift)}
 	if !p.line.time.IsZero() {
-		r.Timestamp = p.line.time.Add(p.shift)
+		m.Timestamp = p.line.time.Add(p.shift)
 	}
 	if !p.o.NoKey && p.line.user != nil {
-		r.Key = strconv.AppendUint(nil, xxhash.Sum64(p.line.user), 16)
+		m.Key = strconv.AppendUint(nil, xxhash.Sum64(p.line.user), 16)
 	}
-	timed := !r.Timestamp.IsZero()
+	at, size := m.Timestamp, len(m.Value)
 	// Without the cancellation: what has been read is delivered.
-	p.client.Produce(context.WithoutCancel(ctx), r, func(r *kgo.Record, err error) { p.done(r, timed, err) })
+	p.writer.Send(context.WithoutCancel(ctx), m, func(err error) { p.done(at, size, err) })
 	return nil
 }
 
-// flush waits for what is under way; once interrupted, no longer than a broker
-// that is there would need.
-func (p *publisher) flush(ctx context.Context) error {
-	if err := p.client.Flush(ctx); err == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-	defer cancel()
-	if err := p.client.Flush(ctx); err != nil {
-		return fmt.Errorf("flush topic %s: %w", p.o.Topic, err)
-	}
-	return nil
-}
-
-// flushTimeout bounds what is still delivered after an interruption.
-const flushTimeout = 10 * time.Second
-
-// done counts one outcome.
-func (p *publisher) done(r *kgo.Record, timed bool, err error) {
+// done counts the outcome of a record of so many bytes, recorded at t.
+func (p *publisher) done(t time.Time, size int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -281,10 +260,9 @@ func (p *publisher) done(r *kgo.Record, timed bool, err error) {
 		return
 	}
 	p.sum.Records++
-	p.sum.Bytes += int64(len(r.Value))
-	t := r.Timestamp
+	p.sum.Bytes += int64(size)
 	switch {
-	case !timed:
+	case t.IsZero():
 		p.sum.Timeless++
 		return
 	case p.sum.First.IsZero() || t.Before(p.sum.First):

@@ -173,7 +173,7 @@ func TestRunFails(t *testing.T) {
 		want   string
 		sum    Summary
 	}{
-		"missing topic": {t.Context(), func(o *Options) { o.Topic = "absent" }, "no such topic", Summary{}},
+		"missing topic": {t.Context(), func(o *Options) { o.Topic = "absent" }, "do not exist", Summary{}},
 		"missing file":  {t.Context(), func(o *Options) { o.Files = []string{"absent"} }, "open recording", Summary{}},
 		"missing file, rebased": {t.Context(), func(o *Options) {
 			o.Files, o.Rebase = []string{"absent"}, true
