@@ -97,8 +97,9 @@ type track struct {
 
 func (tr *track) countedWithin(n int) int { return bits.OnesCount64(tr.Counted << (64 - n)) }
 
-// key is the cluster's class of exception: one unlikely window is enough for
-// new things, sensitive resources, and the accesses that are power themselves.
+// exempt reports whether one unlikely window is enough, however small the
+// deviation: for new things, sensitive resources and the accesses that are
+// power themselves. What only reacts is never exempt.
 func (tr *track) exempt() bool {
 	k := tr.Cluster
 	if tr.Driver < cluster.NewFingerprints && reactive(tr) {
@@ -131,7 +132,7 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		}
 		return
 	}
-	if tr.Story == 0 && j.ev.End-tr.ExceededAt > int64(j.ev.End-j.ev.Start) {
+	if tr.Story == 0 && j.ev.End-tr.ExceededAt > j.ev.End-j.ev.Start {
 		tr.begin(j.ev.End)
 	}
 	if tr.Driver != v.driver {

@@ -43,7 +43,7 @@ func percent(i Interval) string {
 }
 
 func seconds(s float64) string {
-	return (time.Duration(s * float64(time.Second))).Round(time.Second).String()
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 func table(w io.Writer, title string, findings []Finding) {
