@@ -271,11 +271,14 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// agreesWithOracle compares one record's outcome with the slow and obvious one.
-func agreesWithOracle(t interface {
+// reporter is what testing.T and rapid.T have in common here.
+type reporter interface {
 	Helper()
-	Errorf(string, ...any)
-}, cfg Config, record []byte) {
+	Errorf(format string, args ...any)
+}
+
+// agreesWithOracle compares one record's outcome with the slow and obvious one.
+func agreesWithOracle(t reporter, cfg Config, record []byte) {
 	t.Helper()
 	original := bytes.Clone(record)
 	events, result, _ := decodeAll(NewDecoder(cfg), record)

@@ -138,5 +138,5 @@ func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	case kgo.LogLevelWarn:
 		to = slog.LevelInfo
 	}
-	l.Logger.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+	l.Logger.Log(context.Background(), to, "kafka client", append([]any{"event", msg}, keyvals...)...)
 }
