@@ -74,14 +74,12 @@ func (l *line) timestamp(text []byte, counts bool) error {
 		return nil
 	}
 	value := raw[1 : len(raw)-1]
-	t, err := time.Parse(time.RFC3339Nano, string(value))
-	if err != nil {
-		return nil
-	}
-	from := cap(text) - cap(value) // value is a part of text
-	l.times = append(l.times, span{from, from + len(value)})
-	if counts && t.After(l.time) {
-		l.time = t
+	if t, err := time.Parse(time.RFC3339Nano, string(value)); err == nil {
+		from := cap(text) - cap(value) // value is a part of text
+		l.times = append(l.times, span{from, from + len(value)})
+		if counts && t.After(l.time) {
+			l.time = t
+		}
 	}
 	return nil
 }

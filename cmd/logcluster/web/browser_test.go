@@ -97,8 +97,10 @@ func TestScreenshots(t *testing.T) {
 		}
 		for _, width := range []int{1280, 768, 400} {
 			for _, theme := range []string{"light", "dark"} {
-				args := []string{fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 900, 768: 1100, 400: 1700}[width]),
-					"--virtual-time-budget=1500", "--screenshot=" + filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme))}
+				args := []string{
+					fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 900, 768: 1100, 400: 1700}[width]),
+					"--virtual-time-budget=1500", "--screenshot=" + filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)),
+				}
 				if theme == "dark" {
 					args = append(args, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
 				}

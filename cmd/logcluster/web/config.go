@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 )
 
@@ -33,7 +34,7 @@ func (c *Config) Validate() error {
 	var errs []error
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %q is not host:port such as 127.0.0.1:8080", c.Listen))
-	} else if _, err := net.LookupPort("tcp", port); err != nil {
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %q is not a port", port))
 	}
 	if c.Refresh < time.Second || c.Refresh > time.Hour {
