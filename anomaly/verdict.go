@@ -20,23 +20,22 @@ func (v verdict) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
 
 // judge combines what the features say. The most unlikely feature drives; that
 // it is the most unlikely of so many is paid for (Šidák), and the sign is its.
+// A feature that is within the exceedance by itself cannot take the whole
+// beyond it, so it is counted and not scored.
 func judge(x *baseline.Expectation, counts *cluster.Counts) verdict {
-	v := verdict{}
-	n, up := 0, true
+	v, up := verdict{}, true
 	for f := range cluster.NumFeatures {
-		t, ok := x.Score(f, counts)
-		if !ok {
+		if x.UsualIn(f, counts) {
 			continue
 		}
-		n++
-		if logP := t.LogP(); logP < v.logP {
-			v.logP, v.driver, up = logP, f, t.Up < t.Low
+		if t, ok := x.Score(f, counts); ok && t.LogP() < v.logP {
+			v.logP, v.driver, up = t.LogP(), f, t.Up < t.Low
 		}
 	}
-	if n == 0 {
+	if v.logP == 0 {
 		return v
 	}
-	v.logP = baseline.Combine(v.logP, n)
+	v.logP = baseline.Combine(v.logP, x.Opinions(counts))
 	v.z = baseline.Magnitude(v.logP)
 	if !up {
 		v.z = -v.z
@@ -49,6 +48,9 @@ func judge(x *baseline.Expectation, counts *cluster.Counts) verdict {
 func explain(x *baseline.Expectation, counts *cluster.Counts, v verdict) []Feature {
 	var out []Feature
 	for f := range cluster.NumFeatures {
+		if f != v.driver && x.UsualIn(f, counts) {
+			continue
+		}
 		o, ok := x.Opinion(f, counts)
 		if !ok || f != v.driver && math.Abs(o.Z) <= baseline.Exceedance {
 			continue

@@ -106,27 +106,31 @@ func (x *Expectation) Opinions(c *cluster.Counts) int {
 // Usual reports whether no feature of the window is beyond [Exceedance]. It is
 // what scoring costs for most windows: a few comparisons.
 func (x *Expectation) Usual(c *cluster.Counts) bool {
-	if x.born {
-		return x.rates == nil
-	}
-	if p := x.prediction; p != nil {
-		for f, m := range p.counts {
-			if m != nil && !m.usual(float64(c[f])) {
-				return false
-			}
-		}
-		if !p.denied.usual(c[cluster.Denied], c[cluster.Events]) || !p.failed.usual(c[cluster.Failed], c[cluster.Events]) {
+	for f := range cluster.NumFeatures {
+		if !x.UsualIn(f, c) {
 			return false
 		}
 	}
-	if x.rates != nil {
-		for k := range newUse {
-			if c[k.feature()] > 0 {
-				return false
-			}
-		}
-	}
 	return true
+}
+
+// UsualIn reports whether one feature of the window is within [Exceedance], or
+// has no opinion. New things, where there are any, always have to be scored.
+func (x *Expectation) UsualIn(f cluster.Feature, c *cluster.Counts) bool {
+	switch {
+	case x.born:
+		return x.rates == nil || f != cluster.Events
+	case int(f) >= counted:
+		return x.rates == nil || c[f] == 0
+	case x.prediction == nil:
+		return true
+	case f == cluster.Denied:
+		return x.prediction.denied.usual(c[f], c[cluster.Events])
+	case f == cluster.Failed:
+		return x.prediction.failed.usual(c[f], c[cluster.Events])
+	default:
+		return x.prediction.counts[f].usual(float64(c[f]))
+	}
 }
 
 // usual reports whether x of n events is within the band. A share is only
