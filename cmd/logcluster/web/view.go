@@ -33,6 +33,7 @@ type view struct {
 	Learning  string // until when, empty when nothing is learning
 	Headline  string // what a screen reader is told when it changes
 	Empty     *empty // instead of rows
+	Counts    string // how many rows are in which state
 	Rows      []row
 	More      int
 }
@@ -84,7 +85,7 @@ func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration
 	if s.Learning && !s.LearningUntil.IsZero() {
 		v.Learning = clock(s.LearningUntil, s.Watermark)
 	} else if s.Learning {
-		v.Learning = "the first day is over"
+		v.Learning = "enough of the past is known"
 	}
 	if len(anomalies) == 0 {
 		v.Empty = explain(s, v.Learning)
@@ -92,6 +93,7 @@ func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration
 		return v
 	}
 	v.Headline = headline(anomalies)
+	v.Counts = counts(anomalies)
 	shown := anomalies[:min(len(anomalies), maxRows)]
 	v.More = len(anomalies) - len(shown)
 	linked := make(map[string]bool, len(shown))
@@ -103,6 +105,29 @@ func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration
 		v.Rows = append(v.Rows, r)
 	}
 	return v
+}
+
+// counts says how many anomalies there are of each state.
+func counts(anomalies []Anomaly) string {
+	var firing, pending, resolved int
+	for i := range anomalies {
+		switch anomalies[i].State {
+		case "pending":
+			pending++
+		case "resolved":
+			resolved++
+		default:
+			firing++
+		}
+	}
+	s := fmt.Sprintf("%d firing", firing)
+	if pending > 0 {
+		s += fmt.Sprintf(", %d pending: seen, but not often enough to tell anybody", pending)
+	}
+	if resolved > 0 {
+		s += fmt.Sprintf(", %d resolved", resolved)
+	}
+	return s
 }
 
 // headline changes when another anomaly leads or their number changes, not

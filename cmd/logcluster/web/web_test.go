@@ -161,7 +161,7 @@ func TestPageTells(t *testing.T) {
 		"silent for 5 min", "usually 1,540 (1,380–1,702)", "role unknown", "without <bdi>audit/3, audit/7</bdi>",
 		`<time datetime="2026-11-02T14:22:30Z">14:22</time>`, "9 min · ", "52 min · ", "12,345,678 so far",
 		`id="00c19f0c2d6be1a45d01"`, `<span class="chip">learning</span>`, "2 Nov 2026 UTC, recorded",
-		`aria-label="last 60 windows: from 0 to 1`, "0–2 %", "5 anomalies. First: ", "v0.1.0",
+		`aria-label="last 60 windows: from 0 to 1`, "0–2 %", "5 anomalies. First: ", "v0.1.0", "4 firing, 1 resolved",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
@@ -193,7 +193,7 @@ func TestEmptyPages(t *testing.T) {
 	}{
 		"nothing read":      {&fixed{status: Status{Lag: -1}}, []string{"Waiting for the first event", "none yet", "unknown"}},
 		"learning":          {learning(), []string{"Learning what is usual", "207 clusters in 1 tenant watched", "Until 18:30", "40 s behind now"}},
-		"learning, no end":  {endless, []string{"Learning what is usual", "Until the first day is over"}},
+		"learning, no end":  {endless, []string{"Learning what is usual", "Until enough of the past is known"}},
 		"nothing anomalous": {usual, []string{"Nothing anomalous", "207 clusters in 1 tenant watched"}},
 	}
 	for name, test := range tests {
