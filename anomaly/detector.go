@@ -49,8 +49,9 @@ type Result struct {
 	// Top are the tenant's anomalies of this evaluation, pending and firing, at
 	// most [Config.TopK], by rank.
 	Top []Anomaly
-	// Firing is how many anomalies are firing, those past the cut included.
-	Firing int
+	// Firing are all anomalies that are firing, by rank, those past the cut
+	// (rank 0) included.
+	Firing []Anomaly
 }
 
 // Evaluate judges one window of one tenant. The windows of a tenant must come
@@ -71,11 +72,11 @@ func (d *Detector) Evaluate(ev *cluster.Evaluation) Result {
 	j.age()
 	resolved := j.resolve()
 	fired := j.fire()
-	top := j.rank(resolved, fired)
+	top, firing := j.rank(resolved, fired)
 	return Result{
 		Tenant: ev.Tenant, Start: unix(ev.Start), End: unix(ev.End),
 		Evaluated: j.evaluated, Exceedances: j.exceedances, Learning: j.learning,
-		Changes: j.changes, Top: top, Firing: len(tn.stories),
+		Changes: j.changes, Top: top, Firing: firing,
 	}
 }
 

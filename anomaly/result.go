@@ -9,9 +9,9 @@ import (
 )
 
 // rank orders the tenant's anomalies: stories by their heaviest cluster, and
-// the pending ones that belong to none. It returns the first TopK and fills
-// the changes.
-func (j *judging) rank(resolved, fired []*Story) []Anomaly {
+// the pending ones that belong to none. It returns the first TopK and all that
+// fire, and fills the changes.
+func (j *judging) rank(resolved, fired []*Story) (top, firing []Anomaly) {
 	type place struct {
 		weight float64
 		story  *Story
@@ -37,14 +37,12 @@ func (j *judging) rank(resolved, fired []*Story) []Anomaly {
 		j.changes = append(j.changes, j.anomaly(j.tracks[s.Lead], s, Resolved, 0))
 		j.close(s)
 	}
-	var top []Anomaly
 	for i, p := range places {
 		rank := i + 1
 		if rank > j.cfg.TopK {
 			rank = 0
 		}
-		isNew := p.story != nil && slices.Contains(fired, p.story)
-		if rank == 0 && !isNew {
+		if rank == 0 && p.story == nil {
 			continue
 		}
 		state := Firing
@@ -55,11 +53,14 @@ func (j *judging) rank(resolved, fired []*Story) []Anomaly {
 		if rank > 0 {
 			top = append(top, a)
 		}
-		if isNew {
+		if p.story != nil {
+			firing = append(firing, a)
+		}
+		if slices.Contains(fired, p.story) {
 			j.changes = append(j.changes, a)
 		}
 	}
-	return top
+	return top, firing
 }
 
 // anomaly renders a track, as the lead of a story where there is one.

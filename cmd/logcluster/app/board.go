@@ -67,7 +67,7 @@ func (b *board) show(r *anomaly.Result) {
 		s = new(standing)
 		b.tenants[r.Tenant] = s
 	}
-	s.top, s.firing, s.learning = top, r.Firing, r.Learning
+	s.top, s.firing, s.learning = top, len(r.Firing), r.Learning
 	s.evaluations++
 	s.evaluated += uint64(r.Evaluated)
 	s.exceedances += uint64(r.Exceedances)

@@ -17,7 +17,7 @@ import (
 // outlet is where the results go. Its methods must not block.
 type outlet interface {
 	// evaluated is given every evaluation: the alerts that changed state, and
-	// those that go on firing and are shown.
+	// those that go on firing.
 	evaluated(changed, firing []alert.Alert)
 }
 
@@ -112,9 +112,9 @@ func (p *pipeline) found(r anomaly.Result) {
 		p.logChange(&changed[i])
 	}
 	var firing []alert.Alert
-	for i := range r.Top {
-		if r.Top[i].State == anomaly.Firing && !fresh[r.Top[i].ID] {
-			firing = append(firing, alert.From(&r.Top[i], p.render))
+	for i := range r.Firing {
+		if !fresh[r.Firing[i].ID] {
+			firing = append(firing, alert.From(&r.Firing[i], p.render))
 		}
 	}
 	for _, o := range p.outlets {
