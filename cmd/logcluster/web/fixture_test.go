@@ -38,7 +38,10 @@ func (f *fixed) Status() Status       { return f.status }
 func (f *fixed) Anomalies() []Anomaly { return f.anomalies }
 func quietLogger() *slog.Logger       { return slog.New(slog.DiscardHandler) }
 func pointer(t time.Time) *time.Time  { return &t }
-func minutesAgo(n float64) time.Time { return watermark.Add(-time.Duration(n * float64(time.Minute))) }
+
+func minutesAgo(n float64) time.Time {
+	return watermark.Add(-time.Duration(n * float64(time.Minute)))
+}
 
 func wave(n int, f func(i int) float64) (out []float64) {
 	for i := range n {
