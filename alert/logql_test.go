@@ -28,31 +28,38 @@ func TestAuditQuery(t *testing.T) {
 		},
 		"evictions are created": {
 			fingerprint.ClusterKey{Resource: "pods/eviction", Access: fingerprint.AccessDelete},
-			nil, []string{`verb!~"get|list|watch|head|options"`},
+			nil,
+			[]string{`verb!~"get|list|watch|head|options"`},
 		},
 		"deletes": {
 			fingerprint.ClusterKey{Resource: "pods", Access: fingerprint.AccessDelete},
-			nil, []string{`verb=~"delete|deletecollection"`},
+			nil,
+			[]string{`verb=~"delete|deletecollection"`},
 		},
 		"escalation": {
 			fingerprint.ClusterKey{APIGroup: "rbac.authorization.k8s.io", Resource: "rolebindings", Access: fingerprint.AccessEscalate},
-			nil, []string{`verb!~"get|list|watch|head|options"`},
+			nil,
+			[]string{`verb!~"get|list|watch|head|options"`},
 		},
 		"a path template": {
 			fingerprint.ClusterKey{Resource: "nonresource:/logs/{id}/...", Access: fingerprint.AccessRead},
-			nil, []string{`uri="requestURI"`, `uri=~"/+logs/+[^/]+/+.+([?].*)?"`, `verb=~"get`},
+			nil,
+			[]string{`uri="requestURI"`, `uri=~"/+logs/+[^/]+/+.+([?].*)?"`, `verb=~"get`},
 		},
 		"an escaped resource": {
 			fingerprint.ClusterKey{Resource: "a%2Cb%25/c%3Ad", Access: fingerprint.AccessRead},
-			nil, []string{`resource="a,b%"`, `subresource="c:d"`},
+			nil,
+			[]string{`resource="a,b%"`, `subresource="c:d"`},
 		},
 		"a resource that was too long": {
 			fingerprint.ClusterKey{Resource: "abc.d~0123456789abcdef", Access: fingerprint.AccessRead},
-			nil, []string{`resource=~"abc\\.d.*"`},
+			nil,
+			[]string{`resource=~"abc\\.d.*"`},
 		},
 		"the overflow": {
 			fingerprint.ClusterKey{Role: "_overflow"},
-			nil, []string{`{job="kubernetes-audit"} # from`},
+			nil,
+			[]string{`{job="kubernetes-audit"} # from`},
 		},
 		"a hostile user": {
 			fingerprint.ClusterKey{Resource: "pods", Access: fingerprint.AccessRead},

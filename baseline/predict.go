@@ -277,6 +277,16 @@ func (s *Store) learning(tn *tenant, at int64) bool {
 	return at-tn.since < int64(s.cfg.Learning)
 }
 
+// Learned returns when the tenant's learning period ends or has ended, in Unix
+// nanoseconds; zero for a tenant that was never trained on.
+func (s *Store) Learned(name string) int64 {
+	tn := s.tenants[name]
+	if tn == nil {
+		return 0
+	}
+	return tn.since + int64(s.cfg.Learning)
+}
+
 // Tests returns how many clusters a window of the tenant tests, on average of
 // the last half day: at least 1.
 func (s *Store) Tests(name string) float64 {

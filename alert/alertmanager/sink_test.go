@@ -68,7 +68,7 @@ func TestWhatIsSent(t *testing.T) {
 		}
 		checkMap(t, "labels", got.Labels, wantLabels)
 		checkMap(t, "annotations", got.Annotations, wantAnnotations)
-		if !got.StartsAt.Equal(a.StartedAt) || got.EndsAt.Sub(time.Now()) != 4*time.Minute {
+		if !got.StartsAt.Equal(a.StartedAt) || time.Until(got.EndsAt) != 4*time.Minute {
 			t.Errorf("from %v to %v", got.StartsAt, got.EndsAt)
 		}
 		if want := "http://logcluster:8080/#0000000000000007"; got.GeneratorURL != want {

@@ -83,8 +83,10 @@ func (c Config) Validate() error {
 		field string
 		value int
 	}{
-		{"queue_entries", c.QueueEntries}, {"queue_bytes", c.QueueBytes},
-		{"batch_entries", c.BatchEntries}, {"batch_bytes", c.BatchBytes},
+		{"queue_entries", c.QueueEntries},
+		{"queue_bytes", c.QueueBytes},
+		{"batch_entries", c.BatchEntries},
+		{"batch_bytes", c.BatchBytes},
 	} {
 		if bound.value < 1 {
 			errs = append(errs, fmt.Errorf("%s: %d is not positive", bound.field, bound.value))

@@ -63,28 +63,40 @@ func TestLoadFormats(t *testing.T) {
 	}{
 		{name: "one document", text: clusterRole, want: "CR/reader", documents: 1},
 		{name: "byte order mark", text: "\xef\xbb\xbf" + clusterRole, want: "CR/reader", documents: 1},
-		{name: "carriage returns", text: strings.ReplaceAll(clusterRole+"---\n"+clusterBinding, "\n", "\r\n"),
-			want: "CR/reader CRB/readers", documents: 2},
+		{
+			name: "carriage returns", text: strings.ReplaceAll(clusterRole+"---\n"+clusterBinding, "\n", "\r\n"),
+			want: "CR/reader CRB/readers", documents: 2,
+		},
 		{name: "many documents", text: "# a comment\n---\n" + clusterRole + "---\n# nothing\n--- # the binding\n" +
 			clusterBinding + "...\n---\n", want: "CR/reader CRB/readers", documents: 2},
 		{name: "content on the marker's line", text: "--- " + jsonRole + "\n", want: "R/a/x", documents: 1},
-		{name: "marker inside a value", text: "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    x\n    ---\n    y\n---\n" + clusterRole,
-			want: "CR/reader", documents: 2, skipped: map[string]int{"v1/ConfigMap": 1}},
-		{name: "list of kubectl", text: `{"apiVersion":"v1","kind":"List","items":[` + jsonRole +
-			`,{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}]}`,
-			want: "R/a/x", documents: 1, skipped: map[string]int{"v1/Secret": 1}},
+		{
+			name: "marker inside a value", text: "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    x\n    ---\n    y\n---\n" + clusterRole,
+			want: "CR/reader", documents: 2, skipped: map[string]int{"v1/ConfigMap": 1},
+		},
+		{
+			name: "list of kubectl", text: `{"apiVersion":"v1","kind":"List","items":[` + jsonRole +
+				`,{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}]}`,
+			want: "R/a/x", documents: 1, skipped: map[string]int{"v1/Secret": 1},
+		},
 		{name: "typed list of the API server", text: `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleList",` +
 			`"items":[{"metadata":{"namespace":"b","name":"y"}}]}`, want: "R/b/y", documents: 1},
 		{name: "list in a list", text: `{"kind":"List","apiVersion":"v1","items":[{"kind":"List","apiVersion":"v1","items":[` +
 			jsonRole + `]}]}`, want: "R/a/x", documents: 1},
 		{name: "stream of JSON values", text: jsonRole + "\n" + jsonRole, want: "R/a/x R/a/x", documents: 2},
-		{name: "flow mapping is not JSON", text: "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {namespace: a, name: x}}",
-			want: "R/a/x", documents: 1},
+		{
+			name: "flow mapping is not JSON", text: "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {namespace: a, name: x}}",
+			want: "R/a/x", documents: 1,
+		},
 		{name: "v1beta1", text: strings.Replace(clusterRole, "/v1", "/v1beta1", 1), want: "CR/reader", documents: 1},
-		{name: "a Role of another API", text: strings.Replace(jsonRole, "rbac.authorization.k8s.io", "iam.example.com", 1),
-			documents: 1, skipped: map[string]int{"iam.example.com/v1/Role": 1}},
-		{name: "items that are no list", text: "apiVersion: shop/v1\nkind: Cart\nitems: 3\n", documents: 1,
-			skipped: map[string]int{"shop/v1/Cart": 1}},
+		{
+			name: "a Role of another API", text: strings.Replace(jsonRole, "rbac.authorization.k8s.io", "iam.example.com", 1),
+			documents: 1, skipped: map[string]int{"iam.example.com/v1/Role": 1},
+		},
+		{
+			name: "items that are no list", text: "apiVersion: shop/v1\nkind: Cart\nitems: 3\n", documents: 1,
+			skipped: map[string]int{"shop/v1/Cart": 1},
+		},
 		{name: "empty", text: "\n---\n# nothing here\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -148,8 +160,10 @@ func TestLoadErrors(t *testing.T) {
 		{"no kind", "a: 1", "m.yaml: not a Kubernetes object: it has no kind"},
 		{"wrong type", strings.Replace(clusterRole, "[pods]", "pods", 1), "m.yaml: decode ClusterRole: "},
 		{"no name", "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n", "m.yaml: Role has no metadata.name"},
-		{"roleRef", strings.Replace(clusterBinding, "kind: ClusterRole,", "kind: Role,", 1),
-			`m.yaml: ClusterRoleBinding "readers": roleRef must name a ClusterRole, names Role "reader"`},
+		{
+			"roleRef", strings.Replace(clusterBinding, "kind: ClusterRole,", "kind: Role,", 1),
+			`m.yaml: ClusterRoleBinding "readers": roleRef must name a ClusterRole, names Role "reader"`,
+		},
 		{"item", `{"kind":"List","apiVersion":"v1","items":[` + jsonRole + `,{"kind":7}]}`, "m.yaml: item 2: read kind: "},
 		{"deep lists", strings.Repeat(`{"kind":"List","items":[`, 20) + strings.Repeat(`]}`, 20), "nested more than 16 deep"},
 		{"many", strings.Repeat("---\na: 1\n", 30), "and 10 more problems"},

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // doing. The detect goroutine writes it, the page and the metrics read it; the
 // lock is held for a copy only.
 type board struct {
-	render  alert.Config
+	cfg     alert.Config
 	version string
 	started time.Time
 	// recorded tells that event time is a recording's.
@@ -39,26 +40,36 @@ type progress struct {
 // standing is the last evaluation of one tenant.
 type standing struct {
 	top      []web.Anomaly
+	resolved []web.Anomaly // lately, the last one first
 	firing   int
 	learning bool
+	learned  int64 // when learning ends, Unix nanoseconds; zero when unknown
 	// evaluated and exceedances count clusters since the process started.
 	evaluations, evaluated, exceedances uint64
 	// fired and resolved count changes since the process started.
-	fired, resolved uint64
+	fires, resolves uint64
 }
 
-func newBoard(render alert.Config, version string, recorded bool, now time.Time) *board {
+func newBoard(cfg alert.Config, version string, recorded bool, now time.Time) *board {
 	return &board{
-		render: render, version: version, started: now, recorded: recorded,
+		cfg: cfg, version: version, started: now, recorded: recorded,
 		progress: progress{lag: -1}, tenants: make(map[string]*standing),
 	}
 }
 
-// show puts the result of an evaluation up.
-func (b *board) show(r *anomaly.Result) {
+// What was resolved stays on the board for so long (event time), and at most so
+// many of a tenant: whoever comes to look finds what woke him.
+const (
+	showResolvedFor = 6 * time.Hour
+	maxResolved     = 20
+)
+
+// show puts the result of an evaluation up. learned is when the tenant's
+// learning period ends.
+func (b *board) show(r *anomaly.Result, learned int64) {
 	top := make([]web.Anomaly, len(r.Top))
 	for i := range r.Top {
-		top[i] = web.Anomaly{Alert: alert.From(&r.Top[i], b.render), Trend: r.Top[i].Trend}
+		top[i] = b.render(&r.Top[i])
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,17 +78,31 @@ func (b *board) show(r *anomaly.Result) {
 		s = new(standing)
 		b.tenants[r.Tenant] = s
 	}
-	s.top, s.firing, s.learning = top, len(r.Firing), r.Learning
+	s.top, s.firing, s.learning, s.learned = top, len(r.Firing), r.Learning, learned
 	s.evaluations++
 	s.evaluated += uint64(r.Evaluated)
 	s.exceedances += uint64(r.Exceedances)
 	for i := range r.Changes {
 		if r.Changes[i].State == anomaly.Firing {
-			s.fired++
-		} else {
-			s.resolved++
+			s.fires++
+			continue
 		}
+		s.resolves++
+		s.resolved = slices.Insert(s.resolved, 0, b.render(&r.Changes[i]))
 	}
+	s.forget(r.End)
+}
+
+// forget takes down what was resolved long ago.
+func (s *standing) forget(now time.Time) {
+	s.resolved = s.resolved[:min(len(s.resolved), maxResolved)]
+	for len(s.resolved) > 0 && now.Sub(*s.resolved[len(s.resolved)-1].ResolvedAt) > showResolvedFor {
+		s.resolved = s.resolved[:len(s.resolved)-1]
+	}
+}
+
+func (b *board) render(a *anomaly.Anomaly) web.Anomaly {
+	return web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend}
 }
 
 // advance puts the progress of the stream up.
@@ -109,18 +134,22 @@ func (b *board) Status() web.Status {
 	}
 	for _, t := range b.tenants {
 		s.Learning = s.Learning || t.learning
+		if until := time.Unix(0, t.learned).UTC(); t.learning && t.learned > 0 && until.After(s.LearningUntil) {
+			s.LearningUntil = until
+		}
 	}
 	return s
 }
 
-// Anomalies implements [web.Source]: the tenants' lists, one after another by
-// rank, tenants in order of name among equals.
+// Anomalies implements [web.Source]: what stands out now, by rank, tenants in
+// order of name among equals; then what was resolved lately, the last first.
 func (b *board) Anomalies() []web.Anomaly {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all []web.Anomaly
+	var all, resolved []web.Anomaly
 	for _, t := range b.tenants {
 		all = append(all, t.top...)
+		resolved = append(resolved, t.resolved...)
 	}
 	slices.SortStableFunc(all, func(x, y web.Anomaly) int {
 		if x.Rank != y.Rank {
@@ -128,5 +157,8 @@ func (b *board) Anomalies() []web.Anomaly {
 		}
 		return strings.Compare(x.Tenant, y.Tenant)
 	})
-	return all
+	slices.SortStableFunc(resolved, func(x, y web.Anomaly) int {
+		return cmp.Or(y.ResolvedAt.Compare(*x.ResolvedAt), strings.Compare(x.Tenant, y.Tenant))
+	})
+	return append(all, resolved...)
 }

@@ -133,22 +133,16 @@ func (d *demonstration) run(ctx context.Context, cfg *Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return d.app.Run(ctx) })
 	group.Go(func() error {
-		if err := d.play(ctx, cfg); err != nil || ctx.Err() != nil {
-			return ignoreCancelled(ctx, err)
-		}
+		err := d.play(ctx, cfg)
 		if d.o.Once {
-			cancel()
+			defer cancel()
 		}
-		return nil
+		if errors.Is(err, context.Canceled) {
+			return nil // by Ctrl-C, or because the service has ended and says why
+		}
+		return err
 	})
 	return group.Wait()
-}
-
-func ignoreCancelled(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // play waits until the service is ready, plays the recording, and waits until

@@ -130,8 +130,8 @@ func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
 	counter(out, evaluationsDesc, s.evaluations, tenant)
 	counter(out, evaluatedDesc, s.evaluated, tenant)
 	counter(out, exceedancesDesc, s.exceedances, tenant)
-	counter(out, changesDesc, s.fired, tenant, "firing")
-	counter(out, changesDesc, s.resolved, tenant, "resolved")
+	counter(out, changesDesc, s.fires, tenant, "firing")
+	counter(out, changesDesc, s.resolves, tenant, "resolved")
 	gauge(out, firingDesc, float64(s.firing), tenant)
 	learning := 0.0
 	if s.learning {

@@ -103,7 +103,7 @@ func (p *pipeline) letter(source int, offset int64, reason string, count int, de
 
 // found is the engine's: it passes an evaluation on.
 func (p *pipeline) found(r anomaly.Result) {
-	p.board.show(&r)
+	p.board.show(&r, p.engine.baselines.Learned(r.Tenant))
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
 	for i := range r.Changes {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -58,18 +57,18 @@ func TestIdleNeedsNoLagAndAWait(t *testing.T) {
 	s.moved(0, &kafka.Partition{Topic: testTopic, ID: 0, Next: 100, HighWatermark: 100}, begin)
 	for _, step := range []struct {
 		after time.Duration
-		want  string
+		want  [2]cluster.SourceState
 	}{
-		{0, "[0 0]"},
-		{9 * time.Second, "[0 0]"},
-		{10 * time.Second, "[1 0]"}, // idle; the other one has lag
-		{59 * time.Second, "[1 0]"},
-		{60 * time.Second, "[1 2]"}, // stalled
+		{0, [2]cluster.SourceState{}},
+		{9 * time.Second, [2]cluster.SourceState{}},
+		{10 * time.Second, [2]cluster.SourceState{cluster.SourceIdle}}, // the other one has lag
+		{59 * time.Second, [2]cluster.SourceState{cluster.SourceIdle}},
+		{60 * time.Second, [2]cluster.SourceState{cluster.SourceIdle, cluster.SourceStalled}},
 	} {
 		s.tick(begin.Add(step.after))
-		got := []cluster.SourceState{s.list[0].state, s.list[1].state}
-		if fmt.Sprint(got) != step.want {
-			t.Errorf("after %s states %v, want %s", step.after, got, step.want)
+		got := [2]cluster.SourceState{s.list[0].state, s.list[1].state}
+		if got != step.want {
+			t.Errorf("after %s states %v, want %v", step.after, got, step.want)
 		}
 	}
 	if s.lag() != 100 {
