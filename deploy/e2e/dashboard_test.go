@@ -16,14 +16,14 @@ import (
 
 // dashboardHasData runs every query of the dashboard as Grafana would, while an
 // anomaly is firing, and wants data from each.
-func dashboardHasData(t *testing.T, i *instance) {
+func dashboardHasData(t *testing.T, s *service) {
 	d, err := grafana.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range d.Templating.List {
 		if v.Type == "query" {
-			variableHasValue(t, i, v.Definition, v.Name)
+			variableHasValue(t, s, v.Definition, v.Name)
 		}
 	}
 	asked := 0
@@ -31,9 +31,9 @@ func dashboardHasData(t *testing.T, i *instance) {
 	for _, p := range d.Panels {
 		for _, q := range p.Targets {
 			asked++
-			expr := i.interpolated(q.Expr)
+			expr := s.interpolated(q.Expr)
 			until(t, 10*time.Second, func() (bool, string) {
-				n, err := i.ask(q, expr)
+				n, err := s.ask(q, expr)
 				return err == nil && n > 0, fmt.Sprintf("panel %q, query %s: no data (%v): %s", p.Title, q.RefID, err, expr)
 			})
 		}
@@ -46,21 +46,21 @@ func (i *instance) interpolated(expr string) string {
 	return strings.NewReplacer("$tenant", i.topic, "$__rate_interval", "30s").Replace(expr)
 }
 
-// ask runs a query over the last minutes, or for now, and returns how many
-// numbers or lines came back.
-func (i *instance) ask(q grafana.Target, expr string) (int, error) {
+// ask runs a query for now, or for the time since the service was started, and
+// returns how many numbers or lines came back.
+func (s *service) ask(q grafana.Target, expr string) (int, error) {
 	if q.Datasource.Type == "loki" {
-		lines, err := i.stack.lines(expr, time.Now().Add(-24*time.Hour), time.Now())
+		lines, err := s.stack.lines(expr, time.Now().Add(-24*time.Hour), time.Now())
 		return len(lines), err
 	}
 	step := 2 * time.Second
 	if q.Instant {
 		step = 0
 	}
-	series, err := i.stack.query(expr, 2*time.Minute, step)
+	series, err := s.stack.query(expr, time.Since(s.began), step)
 	n := 0
-	for _, s := range series {
-		for _, v := range s.values {
+	for _, one := range series {
+		for _, v := range one.values {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
 				n++
 			}
@@ -71,7 +71,7 @@ func (i *instance) ask(q grafana.Target, expr string) (int, error) {
 
 // variableHasValue asks for the values of a variable: label_values(metric,
 // label) is the only kind that there is.
-func variableHasValue(t *testing.T, i *instance, definition, name string) {
+func variableHasValue(t *testing.T, s *service, definition, name string) {
 	t.Helper()
 	inner, ok := strings.CutPrefix(definition, "label_values(")
 	metric, label, two := strings.Cut(strings.TrimSuffix(inner, ")"), ", ")
@@ -79,10 +79,10 @@ func variableHasValue(t *testing.T, i *instance, definition, name string) {
 		t.Fatalf("variable %s: cannot read %s", name, definition)
 	}
 	var answer struct{ Data []string }
-	if err := getJSON(i.stack.prometheus, "/api/v1/label/"+label+"/values", url.Values{"match[]": {metric}}, &answer); err != nil {
+	if err := getJSON(s.stack.prometheus, "/api/v1/label/"+label+"/values", url.Values{"match[]": {metric}}, &answer); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(answer.Data, i.topic) {
-		t.Errorf("variable %s: %s has no %s: %v", name, definition, i.topic, answer.Data)
+	if !slices.Contains(answer.Data, s.topic) {
+		t.Errorf("variable %s: %s has no %s: %v", name, definition, s.topic, answer.Data)
 	}
 }
