@@ -19,8 +19,8 @@ help: ## Show this help
 
 ##@ See it work
 .PHONY: run build install
-run: ## Demo: embedded broker, bundled recording, results here and on a web page
-	go run -trimpath -ldflags '$(LDFLAGS)' ./cmd/logcluster demo
+run: build ## Demo: embedded broker, bundled recording, results here and on a web page
+	@$(BIN) demo
 
 build: ## Build bin/logcluster
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/logcluster
