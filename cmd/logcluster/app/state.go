@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,7 +64,25 @@ func openStateDir(path string) (*stateDir, error) {
 	if !locked {
 		return nil, fmt.Errorf("state directory %s is in use by another logcluster", path)
 	}
-	return &stateDir{path: path, lock: lock}, nil
+	d := &stateDir{path: path, lock: lock}
+	if err := d.clean(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// clean removes what processes left behind that were killed while they wrote.
+func (d *stateDir) clean() error {
+	left, err := filepath.Glob(filepath.Join(d.path, "."+stateFile+"*"))
+	if err != nil {
+		return fmt.Errorf("look for unfinished states: %w", err)
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			return fmt.Errorf("remove unfinished state: %w", err)
+		}
+	}
+	return nil
 }
 
 // load returns the snapshot, nil if there is none yet.
@@ -90,7 +109,8 @@ func (d *stateDir) save(s *savedState) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("encode state: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(d.path, stateFile), packed, 0o600); err != nil {
+	// Beside its place, not in TMPDIR: this directory's room and rights count.
+	if err := renameio.WriteFile(filepath.Join(d.path, stateFile), packed, 0o600, renameio.WithTempDir(d.path)); err != nil {
 		return 0, fmt.Errorf("write state: %w", err)
 	}
 	return len(packed), nil
@@ -117,6 +137,9 @@ func encodeState(s *savedState) ([]byte, error) {
 }
 
 func decodeState(packed []byte) (*savedState, error) {
+	if len(packed) == 0 {
+		return nil, errors.New("it is empty")
+	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, err
@@ -126,16 +149,17 @@ func decodeState(packed []byte) (*savedState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
+	// The library's own limits are for strangers' input: lists may be long here.
+	mode, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32}.DecMode()
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
 	var head struct{ Version int }
-	if err := cbor.Unmarshal(plain, &head); err != nil {
+	if err := mode.Unmarshal(plain, &head); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	if head.Version != stateVersion {
 		return nil, fmt.Errorf("it has version %d, this program reads version %d", head.Version, stateVersion)
-	}
-	mode, err := cbor.DecOptions{MaxArrayElements: 1 << 30, MaxMapPairs: 1 << 30}.DecMode()
-	if err != nil {
-		return nil, err
 	}
 	s := new(savedState)
 	if err := mode.Unmarshal(plain, s); err != nil {
