@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -73,12 +74,15 @@ func openStateDir(path string) (*stateDir, error) {
 
 // clean removes what processes left behind that were killed while they wrote.
 func (d *stateDir) clean() error {
-	left, err := filepath.Glob(filepath.Join(d.path, "."+stateFile+"*"))
+	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return fmt.Errorf("look for unfinished states: %w", err)
+		return fmt.Errorf("read state directory: %w", err)
 	}
-	for _, name := range left {
-		if err := os.Remove(name); err != nil {
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "."+stateFile) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(d.path, e.Name())); err != nil {
 			return fmt.Errorf("remove unfinished state: %w", err)
 		}
 	}
