@@ -8,7 +8,8 @@ func (d *Decoder) redact(text string) string {
 	if len(text) < shortestSecret {
 		return text
 	}
-	secret, found := nextSecret(text, 0)
+	search := search{text: text}
+	secret, found := search.next(0)
 	if !found {
 		return text
 	}
@@ -20,7 +21,7 @@ func (d *Decoder) redact(text string) string {
 		d.scratch = append(d.scratch, secret.kind...)
 		d.scratch = append(d.scratch, ']')
 		from = secret.end
-		secret, found = nextSecret(text, from)
+		secret, found = search.next(from)
 	}
 	d.scratch = append(d.scratch, text[from:]...)
 	return alias(d.scratch[mark:])
@@ -44,8 +45,17 @@ var trigger = [256]bool{
 	'5': true, '6': true, '7': true, '8': true, '9': true,
 }
 
-// nextSecret returns the first secret of the text at or after from.
-func nextSecret(s string, from int) (secret, bool) {
+// search looks for the secrets of one text, in time in proportion to its length.
+type search struct {
+	text string
+	// noJWT is the end of a run of base64url that no payload follows: no header
+	// of a JWT begins before it, however often the text looks like it.
+	noJWT int
+}
+
+// next returns the first secret of the text at or after from.
+func (q *search) next(from int) (secret, bool) {
+	s := q.text
 	for i := from; i < len(s); i++ {
 		c := s[i]
 		if !trigger[c] {
@@ -69,7 +79,7 @@ func nextSecret(s string, from int) (secret, bool) {
 		if !suspicious(s, i) {
 			continue
 		}
-		if found := secretAround(s, i); found.end > 0 && found.start >= from {
+		if found := q.around(i); found.end > 0 && found.start >= from {
 			return found, true
 		}
 	}
@@ -90,12 +100,13 @@ func suspicious(s string, i int) bool {
 	return true
 }
 
-// secretAround returns the secret that the trigger byte at i is the tell-tale
-// of, or one that ends at 0.
-func secretAround(s string, i int) secret {
+// around returns the secret that the trigger byte at i is the tell-tale of, or
+// one that ends at 0.
+func (q *search) around(i int) secret {
+	s := q.text
 	switch s[i] {
 	case 'J':
-		return jwtAt(s, i-2)
+		return q.jwtAt(i - 2)
 	case 'I':
 		return awsKeyAt(s, i-2)
 	case 'x':
@@ -148,16 +159,19 @@ func tokenAt(s string, start, body, least int, class func(byte) bool, kind strin
 // jwtAt matches header.payload[.signature] in base64url, where the header
 // starts like an encoded JSON object. A token cut off after the payload is
 // still one.
-func jwtAt(s string, start int) secret {
-	if start < 0 || s[start:start+2] != "ey" || wordBefore(s, start) {
+func (q *search) jwtAt(start int) secret {
+	s := q.text
+	if start < q.noJWT || s[start:start+2] != "ey" || wordBefore(s, start) {
 		return secret{}
 	}
 	header := span(s, start, isBase64URL)
 	if header-start < 10 || header == len(s) || s[header] != '.' {
+		q.noJWT = header
 		return secret{}
 	}
 	end := span(s, header+1, isBase64URL)
 	if end-header-1 < 8 {
+		q.noJWT = header
 		return secret{}
 	}
 	if end < len(s) && s[end] == '.' {

@@ -163,3 +163,16 @@ func BenchmarkRedact(b *testing.B) {
 		})
 	}
 }
+
+// Text that begins a token again and again, and never has one, takes time in
+// proportion to its length: following each beginning to the end of the text
+// would take longer than the test may.
+func TestRedactIsLinear(t *testing.T) {
+	for _, unit := range []string{"-eyJ", "-eyJ-" + plantedAWS + "-"} {
+		text := strings.Repeat(unit, 4<<20/len(unit))
+		got, n := redacted(text)
+		if want := strings.Count(text, plantedAWS); n != want || strings.Contains(got, plantedAWS) {
+			t.Errorf("%q, repeated: %d secrets masked, want %d", unit, n, want)
+		}
+	}
+}
