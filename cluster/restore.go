@@ -244,11 +244,11 @@ func (l *loader) pending() error {
 	for _, from := range l.Pending {
 		p := &pending{index: from.Index, incomplete: from.Incomplete}
 		for _, rows := range from.Tenants {
-			t := l.w.tenants[rows.Name]
-			if t == nil || len(rows.Counts) != len(rows.Clusters) {
+			t := l.w.tenants[rows.Name] // nil for one without clusters, forgotten meanwhile
+			if t == nil && len(rows.Clusters) > 0 || len(rows.Counts) != len(rows.Clusters) {
 				return fmt.Errorf("training: %w", errState)
 			}
-			to := tenantRows{name: t.name, rows: make([]row, 0, len(rows.Clusters))}
+			to := tenantRows{name: rows.Name, rows: make([]row, 0, len(rows.Clusters))}
 			for i, id := range rows.Clusters {
 				s := t.clusters[id]
 				if s == nil && t.overflow != nil && t.overflow.key.ID == id {
