@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grafana/dskit/backoff"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,18 +50,39 @@ func (s *Session) awaitGroup(ctx context.Context) error {
 	}
 }
 
+// describeBackoff is how a group is asked for again: a cluster that never had a
+// consumer group makes the topic that holds them at the first question, and has
+// no coordinator until that is done.
+var describeBackoff = backoff.Config{MinBackoff: 100 * time.Millisecond, MaxBackoff: 2 * time.Second, MaxRetries: 10}
+
+// DescribeGroup returns what the broker knows of a consumer group. A group that
+// does not exist has no members and no error. It tries again while the answer is
+// that the broker is not ready.
+func DescribeGroup(ctx context.Context, admin *kadm.Client, group string) (kadm.DescribedGroup, error) {
+	retry := backoff.New(ctx, describeBackoff)
+	for {
+		groups, err := admin.DescribeGroups(ctx, group)
+		described := groups[group]
+		if err == nil {
+			err = described.Err
+		}
+		switch {
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return kadm.DescribedGroup{Group: group}, nil
+		case err == nil:
+			return described, nil
+		case !kerr.IsRetriable(err) || !retry.Ongoing():
+			return described, fmt.Errorf("describe group %s: %w", group, err)
+		}
+		retry.Wait()
+	}
+}
+
 // otherMember returns a member of the group that is not this session.
 func (s *Session) otherMember(ctx context.Context) (m kadm.DescribedGroupMember, found bool, err error) {
-	groups, err := s.admin.DescribeGroups(ctx, s.cfg.Group)
+	group, err := DescribeGroup(ctx, s.admin, s.cfg.Group)
 	if err != nil {
-		return m, false, fmt.Errorf("describe group %s: %w", s.cfg.Group, err)
-	}
-	group := groups[s.cfg.Group]
-	switch {
-	case errors.Is(group.Err, kerr.GroupIDNotFound):
-		return m, false, nil
-	case group.Err != nil:
-		return m, false, fmt.Errorf("describe group %s: %w", s.cfg.Group, group.Err)
+		return m, false, err
 	}
 	self := ""
 	if s.client != nil {

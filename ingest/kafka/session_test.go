@@ -156,6 +156,24 @@ func TestRetentionOvertakesARunningSession(t *testing.T) {
 	wantContains(t, failure(t, s), "topic audit partition 0 at offset 1", "OFFSET_OUT_OF_RANGE")
 }
 
+// A cluster that never had a consumer group has no coordinator when it is first
+// asked for one: real Kafka makes the topic for groups then.
+func TestFirstGroupOfACluster(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, kfake.SeedTopics(1, "audit"))
+	p := newProducer(t, c)
+	produce(t, p, "audit", 0, "0")
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: "logcluster", Err: kerr.CoordinatorNotAvailable, Count: 3})
+	defer fault.Remove()
+	h := newCollector()
+	s := NewSession(sessionConfig(c, "audit"), h, Options{})
+	start(t, s)
+	h.untilRecords(t, 1)
+	if fault.Hits() == 0 {
+		t.Error("nobody asked for the group: this proves nothing")
+	}
+}
+
 func TestTopicDeletedWhileConsuming(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, kfake.SeedTopics(1, "audit"))

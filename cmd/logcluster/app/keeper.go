@@ -14,8 +14,14 @@ import (
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
 
-// flushTimeout bounds how long a snapshot waits for the anomalies topic.
-const flushTimeout = 5 * time.Second
+// How long a snapshot waits for the anomalies topic: while records wait
+// themselves, and at the end. A stop has to be over in ten seconds, with the
+// sinks' drains still to come; what is not in the topic by then is derived again
+// at the next start.
+const (
+	flushTimeout = time.Second
+	stopTimeout  = 2 * time.Second
+)
 
 // keeper writes snapshots and publishes their offsets. Its order is what
 // "nothing is lost" rests on: what has left through Kafka is acknowledged, then
@@ -75,7 +81,7 @@ func (k *keeper) saveIfDue(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	k.savedAt = now
-	if err := k.save(ctx, now); err != nil {
+	if err := k.save(ctx, now, flushTimeout); err != nil {
 		if !k.failing {
 			k.log.Error("snapshot not written, trying again", "error", err)
 		}
@@ -89,7 +95,7 @@ func (k *keeper) saveIfDue(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (k *keeper) save(ctx context.Context, now time.Time) (err error) {
+func (k *keeper) save(ctx context.Context, now time.Time, wait time.Duration) (err error) {
 	began := time.Now()
 	defer func() {
 		if err != nil {
@@ -97,7 +103,7 @@ func (k *keeper) save(ctx context.Context, now time.Time) (err error) {
 		}
 	}()
 	if k.flush != nil {
-		flushing, cancel := context.WithTimeout(ctx, flushTimeout)
+		flushing, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
 		if err := k.flush(flushing); err != nil {
 			return fmt.Errorf("flush anomalies topic: %w", err)
@@ -132,7 +138,7 @@ func (k *keeper) stop(failure error) error {
 	if failure != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopTimeout)
 	defer cancel()
-	return k.save(ctx, time.Now())
+	return k.save(ctx, time.Now(), stopTimeout)
 }

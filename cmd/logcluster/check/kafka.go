@@ -171,14 +171,10 @@ func contents(ctx context.Context, client *kgo.Client, name string) (string, err
 // most likely the instance that runs already.
 func groupWorks(ctx context.Context, client *kgo.Client, group string) Result {
 	target, step := "group "+group, "describe"
-	described, err := kadm.NewClient(client).DescribeGroups(ctx, group)
-	if err != nil {
-		return outcome(target, step, "", err)
-	}
-	g := described[group]
+	g, err := kafka.DescribeGroup(ctx, kadm.NewClient(client), group)
 	switch {
-	case g.Err != nil && !errors.Is(g.Err, kerr.GroupIDNotFound):
-		return outcome(target, step, "", g.Err)
+	case err != nil:
+		return outcome(target, step, "", err)
 	case len(g.Members) > 0:
 		return outcome(target, step, fmt.Sprintf("owned by %d member: another instance would be refused", len(g.Members)), nil)
 	default:
