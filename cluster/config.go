@@ -50,7 +50,7 @@ type Config struct {
 	MaxDistinct int `yaml:"max_distinct"`
 	// MaxSeen bounds the memory of what a tenant was seen to do: for each of
 	// the four kinds (fingerprints, and subjects with resources, sources and
-	// roles) this many entries are remembered, at 20 to 50 bytes each, twice
+	// roles) this many entries are remembered, at 20 to 70 bytes each, twice
 	// over (see SeenFor). When it is full, what is not in it is unknown, which
 	// is not the same as new.
 	MaxSeen int `yaml:"max_seen"`

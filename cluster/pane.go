@@ -12,6 +12,7 @@ type pane struct {
 	index     int64 // start divided by the length
 	byCluster table // cluster id to the place in partials, in id
 	partials  []*partial
+	tenants   map[string]int // partials by tenant
 }
 
 // paneAt returns the pane with the index from the ascending list, inserting it
@@ -28,28 +29,75 @@ func (m *memory) paneAt(list *[]*pane, index int64) *pane {
 	if last := len(m.panes) - 1; last >= 0 {
 		p, m.panes = m.panes[last], m.panes[:last]
 	} else {
-		p = &pane{}
+		p = &pane{tenants: make(map[string]int)}
 	}
 	p.index = index
 	*list = slices.Insert(*list, at, p)
 	return p
 }
 
-// partial returns the partial of the cluster. time is the pane of the event at
-// hand: a partial of several panes has the first one's.
-func (p *pane) partial(key *fingerprint.ClusterKey, time int64, m *memory) *partial {
-	s, added := p.byCluster.put(uint64(key.ID), &m.slabs)
-	if added {
-		s.n, s.id = 1, uint32(len(p.partials))
-		p.partials = append(p.partials, m.newPartial(time, key))
-		return p.partials[s.id]
+// find returns the partial of a cluster, nil when it has none here.
+func (p *pane) find(id fingerprint.ID) *partial {
+	s := p.byCluster.find(uint64(id))
+	if s == nil {
+		return nil
 	}
-	found := p.partials[s.id]
+	return p.partials[s.id]
+}
+
+// hold takes in the partial of a cluster that has none here.
+func (p *pane) hold(part *partial, m *memory) {
+	s, _ := p.byCluster.put(uint64(part.key.ID), &m.slabs)
+	s.n, s.id = 1, uint32(len(p.partials))
+	p.partials = append(p.partials, part)
+	p.tenants[part.key.Tenant]++
+}
+
+// partialOf returns the partial in the pane that an event of the cluster is
+// counted in: the cluster's own, or the overflow's when the pane is crowded.
+// time is the pane of the event: a partial of several panes has the first one's.
+func (w *Windows) partialOf(key *fingerprint.ClusterKey, at *pane, time int64) *partial {
+	found := at.find(key.ID)
+	if found == nil {
+		tenant, crowded := w.crowded(key, at)
+		if crowded {
+			w.spilled++
+			if found = at.find(overflowID(tenant)); found == nil {
+				key = overflowKey(tenant)
+			}
+		}
+	}
+	if found == nil {
+		found = w.mem.newPartial(time, key)
+		at.hold(found, &w.mem)
+		return found
+	}
 	found.pane = min(found.pane, time)
-	if found.key != key && betterKnown(key, found.key) {
+	if found.key != key && found.key.ID == key.ID && betterKnown(key, found.key) {
 		found.key = key
 	}
 	return found
+}
+
+// minOpen is how many tenants, and how many clusters of each, a pane holds at
+// least before it is crowded.
+const minOpen = 4096
+
+// crowded reports whether the pane has no room for another cluster, and whose
+// overflow then counts it. Which of the new clusters are admitted is decided
+// when the pane closes, in an order that no interleaving of sources changes. Until
+// then all of them take memory; so a pane that holds more of them than can be
+// admitted takes only what was admitted before.
+func (w *Windows) crowded(key *fingerprint.ClusterKey, at *pane) (tenant string, crowded bool) {
+	held, here := at.tenants[key.Tenant]
+	t := w.tenants[key.Tenant]
+	switch {
+	case t == nil && !here && len(at.tenants) >= w.openTenants:
+		return OverflowName, true
+	case held >= w.openClusters && (t == nil || t.clusters[key.ID] == nil):
+		return key.Tenant, true
+	}
+	return "", false
 }
 
 // betterKnown reports whether a names the source of the cluster's role with
@@ -73,6 +121,7 @@ func takeFirst(list *[]*pane, index int64) *pane {
 func (m *memory) recyclePane(p *pane) {
 	p.byCluster.reset(&m.slabs)
 	clear(p.partials)
-	*p = pane{partials: p.partials[:0]}
+	clear(p.tenants)
+	*p = pane{partials: p.partials[:0], tenants: p.tenants}
 	m.panes = append(m.panes, p)
 }

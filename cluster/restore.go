@@ -37,7 +37,7 @@ func (w *Windows) restore(st *State) error {
 	}
 	w.started, w.mark, w.frontier = st.Started, st.Mark, st.Frontier
 	w.aliveSince, w.aliveUntil = st.AliveSince, st.AliveUntil
-	w.training, w.outcomes, w.unknown = st.Training, st.Outcomes, st.Unknown
+	w.training, w.outcomes, w.spilled, w.unknown = st.Training, st.Outcomes, st.Spilled, st.Unknown
 	l := loader{State: st, w: w, keys: slices.Clone(st.Keys)}
 	return errors.Join(l.sources(), l.panes(), l.tenants(), l.pending())
 }
@@ -75,9 +75,10 @@ func (l *loader) panes() error {
 				if err != nil {
 					return err
 				}
-				s, _ := p.byCluster.put(uint64(part.key.ID), &l.w.mem.slabs)
-				s.n, s.id = 1, uint32(len(p.partials))
-				p.partials = append(p.partials, part)
+				if p.find(part.key.ID) != nil {
+					return fmt.Errorf("cluster %v twice in a pane: %w", part.key.ID, errState)
+				}
+				p.hold(part, &l.w.mem)
 			}
 		}
 	}

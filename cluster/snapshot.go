@@ -23,6 +23,7 @@ func (w *Windows) Snapshot() State {
 		AliveUntil: w.aliveUntil,
 		Training:   w.training,
 		Outcomes:   w.outcomes,
+		Spilled:    w.spilled,
 		Unknown:    w.unknown,
 	}
 	for _, src := range w.bySource {

@@ -24,6 +24,7 @@ type State struct {
 	AliveSince, AliveUntil int64
 	Training               int64
 	Outcomes               [NumOutcomes]uint64
+	Spilled                uint64
 	Unknown                uint64
 
 	// Names and Keys are referred to by their place.

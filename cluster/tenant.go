@@ -28,8 +28,17 @@ type tenant struct {
 // overflowKey is the cluster of a tenant that everything beyond its budget of
 // clusters is added up in.
 func overflowKey(tenant string) *fingerprint.ClusterKey {
-	id := fingerprint.ID(mix(xxhash.Sum64String(tenant), xxhash.Sum64String("logcluster/overflow")))
-	return &fingerprint.ClusterKey{ID: id, Tenant: tenant, Role: OverflowName}
+	return &fingerprint.ClusterKey{ID: overflowID(tenant), Tenant: tenant, Role: OverflowName}
+}
+
+func overflowID(tenant string) fingerprint.ID {
+	return fingerprint.ID(mix(xxhash.Sum64String(tenant), xxhash.Sum64String("logcluster/overflow")))
+}
+
+// isOverflow reports whether a key is an overflowKey: every other has a
+// resource.
+func isOverflow(key *fingerprint.ClusterKey) bool {
+	return key.Role == OverflowName && key.Resource == ""
 }
 
 // landing is a partial and the series that it belongs to.
@@ -54,6 +63,12 @@ func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
 	for _, p := range partials {
 		p.settle(w.cfg.MaxDistinct, &w.mem)
 		t := w.admitTenant(p.key.Tenant)
+		if isOverflow(p.key) {
+			p.forgetPairs(&w.mem)
+			overflowed += uint64(p.events)
+			w.fold(t, p)
+			continue
+		}
 		s := w.admitCluster(t, p)
 		var tr traits
 		if s != nil {
@@ -72,7 +87,10 @@ func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
 		w.fold(t, p)
 	}
 	for _, l := range w.landings {
-		l.tenant.folded = nil
+		if l.series == l.tenant.overflow {
+			l.partial.settle(w.cfg.MaxDistinct, &w.mem) // once, and not at every fold
+			l.tenant.folded = nil
+		}
 		l.series.first = min(l.series.first, l.partial.pane)
 		l.series.last = max(l.series.last, l.partial.pane)
 	}
@@ -90,7 +108,6 @@ func (w *Windows) fold(t *tenant, p *partial) {
 	}
 	t.folded.pane = min(t.folded.pane, p.pane)
 	t.folded.merge(p, w.cfg.MaxDistinct, &w.mem)
-	t.folded.settle(w.cfg.MaxDistinct, &w.mem)
 	w.mem.recycle(p)
 }
 

@@ -11,9 +11,15 @@ import (
 // [Windows.Advance], called as often as one likes, hands out what the
 // watermark has passed. What is handed out depends on the events, on the order
 // of those of the same source, and on the marks set on sources, on nothing
-// else.
+// else, as long as no pane is crowded.
 //
-// Memory is bounded by the budgets of [Config] for everything that is closed.
+// Memory is bounded by the budgets of [Config]. A pane is crowded when it holds
+// as many clusters of a tenant as Config.MaxClusters, or as many tenants as
+// Config.MaxTenants (4,096 at least, at about 1 KB each). It then takes only
+// clusters that were admitted before; the first events of others are counted in
+// the overflow at once, which ones depends on how sources were interleaved and
+// what is new about them is not known. [Stats] counts them.
+//
 // Events ahead of the watermark are held in open panes: a caller with one
 // source far behind the others must stop reading the others for a while, or
 // mark the one as stalled (see [Stats]).
@@ -23,6 +29,7 @@ type Windows struct {
 	pane, window, slide, outOfOrder, grace, maxAhead, maxGap, seenFor int64
 	panesPerWindow, panesPerSlide                                     int64
 	forgetEvery                                                       int64
+	openTenants, openClusters                                         int // see crowded
 
 	mem memory
 
@@ -52,6 +59,7 @@ type Windows struct {
 	clusters int       // of all tenants, without overflows
 
 	outcomes [NumOutcomes]uint64
+	spilled  uint64
 	unknown  uint64 // of tenants that were forgotten
 
 	landings   []landing // scratch of land
@@ -80,6 +88,7 @@ func New(c Config) *Windows {
 		sources:    make(map[int]*source),
 		tenants:    make(map[string]*tenant),
 	}
+	w.openTenants, w.openClusters = max(c.MaxTenants, minOpen), max(c.MaxClusters, minOpen)
 	w.panesPerWindow = w.window / w.pane
 	w.panesPerSlide = w.slide / w.pane
 	w.forgetEvery = max(w.seenFor/32/w.window, 1) * w.window
@@ -148,7 +157,7 @@ func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *sour
 
 // count adds the event to the partial of its cluster.
 func (w *Windows) count(at *pane, e *fingerprint.Event, fp *fingerprint.Fingerprint) {
-	p := at.partial(fp.Cluster, e.Time/w.pane, &w.mem)
+	p := w.partialOf(fp.Cluster, at, e.Time/w.pane)
 	p.add(e, fp, w.cfg.MaxDistinct, &w.mem)
 }
 
@@ -161,6 +170,10 @@ type Stats struct {
 	// open panes are counted as Clustered; some may turn out as Overflow when
 	// their pane closes.
 	Outcomes [NumOutcomes]uint64
+	// Spilled is how many of the events (late ones included) met a pane that was
+	// crowded, and went to the overflow without waiting for its close: see
+	// [Windows].
+	Spilled uint64
 	// Watermark is how far event time has advanced and Frontier the end of the
 	// last closed pane.
 	Watermark, Frontier int64
@@ -185,6 +198,7 @@ type Stats struct {
 func (w *Windows) Stats() Stats {
 	st := Stats{
 		Outcomes:    w.outcomes,
+		Spilled:     w.spilled,
 		Watermark:   w.mark,
 		Frontier:    w.frontier,
 		OpenPanes:   len(w.open),
