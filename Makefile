@@ -60,7 +60,8 @@ stack-down: ## Stop them
 	deploy/stack/stack.sh down
 
 e2e: build stack ## The service against the real servers, end to end
-	eval "$$(deploy/stack/stack.sh env)"; go test -tags e2e -p 1 -v -count 1 -timeout 25m ./alert/... ./deploy/e2e/...
+	eval "$$(deploy/stack/stack.sh env)"; \
+		go test -tags e2e -p 1 -count 1 ./alert/... && go test -tags e2e -v -count 1 -timeout 25m ./deploy/e2e/...
 
 ##@ Keep it beautiful
 .PHONY: lint lint-proof fmt vuln generate ci
