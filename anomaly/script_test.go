@@ -25,6 +25,7 @@ var rewrite = flag.Bool("rewrite", false, "write the results of the scripts into
 //	cluster NAME role=ROLE resource=RESOURCE access=ACCESS [sensitive]
 //	config FIELD=VALUE ...
 //	run DURATION [CLUSTER=EVENTS,FEATURE=COUNT,...@SUBJECT ...]
+//	stall [SOURCE ...]
 //	top
 //	restart
 //	----
@@ -32,7 +33,8 @@ var rewrite = flag.Bool("rewrite", false, "write the results of the scripts into
 //
 // run plays that many steady minutes: every window of five minutes has the
 // given counts, a tenth of them fresh in every evaluation; what changes state is
-// printed. Clusters that are not named have no events.
+// printed. Clusters that are not named have no events. stall says which sources
+// the windows from here on lack.
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -94,6 +96,7 @@ type player struct {
 	born      map[fingerprint.ID]int64
 	at, mark  int64
 	trainings []*cluster.Training // that wait for the grace
+	stalled   []string
 	last      Result
 }
 
@@ -128,6 +131,8 @@ func (p *player) command(out *strings.Builder, line string) {
 		for i := range p.last.Top {
 			p.print(out, &p.last.Top[i])
 		}
+	case "stall":
+		p.stalled = words[1:]
 	case "restart":
 		p.restart()
 	default:
@@ -170,6 +175,8 @@ func (p *player) configure(word string) {
 		p.baseline.Learning, err = time.ParseDuration(value)
 	case "cool_down":
 		p.anomaly.CoolDown, err = time.ParseDuration(value)
+	case "resolve_after":
+		p.anomaly.ResolveAfter, err = time.ParseDuration(value)
 	case "fire_after":
 		p.anomaly.FireAfter, err = strconv.Atoi(value)
 	case "top_k":
@@ -254,7 +261,7 @@ func (p *player) run(d time.Duration, ws []cluster.Window, found func(Result)) {
 		}
 		if (p.at-testOrigin)%testWindow == 0 {
 			p.trainings = append(p.trainings, &cluster.Training{
-				Tenant: "t", Start: p.at - testWindow, End: p.at, Windows: slices.Clone(ws),
+				Tenant: "t", Start: p.at - testWindow, End: p.at, Windows: slices.Clone(ws), Incomplete: len(p.stalled) > 0,
 			})
 		}
 		for len(p.trainings) > 0 && p.trainings[0].End+testGrace <= p.at {
@@ -265,7 +272,9 @@ func (p *player) run(d time.Duration, ws []cluster.Window, found func(Result)) {
 			p.store.Retrain(mark)
 			p.mark = mark
 		}
-		p.last = p.detector.Evaluate(&cluster.Evaluation{Tenant: "t", Start: p.at - testWindow, End: p.at, Windows: ws})
+		p.last = p.detector.Evaluate(&cluster.Evaluation{
+			Tenant: "t", Start: p.at - testWindow, End: p.at, Windows: ws, Partial: p.stalled,
+		})
 		found(p.last)
 	}
 }

@@ -64,8 +64,8 @@ func (d *Detector) subjects(w *cluster.Window) []SubjectShare {
 // Track is the life of one cluster that exceeded. It is a part of [State].
 type Track struct {
 	Cluster *fingerprint.ClusterKey
-	// StartedAt is the end of the first window of this life, ExceededAt that of
-	// the last window beyond the exceedance.
+	// StartedAt is the end of the first window of this life, zero after the last
+	// one; ExceededAt that of the last window beyond the exceedance.
 	StartedAt, ExceededAt int64
 	// Counted has a bit for each evaluation that counted, the last in bit 0.
 	Counted uint64
@@ -132,7 +132,7 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		}
 		return
 	}
-	if tr.Story == 0 && j.ev.End-tr.ExceededAt > j.ev.End-j.ev.Start {
+	if tr.StartedAt == 0 || tr.Story == 0 && j.ev.End-tr.ExceededAt > j.ev.End-j.ev.Start {
 		tr.begin(j.ev.End)
 	}
 	if tr.Driver != v.driver {
