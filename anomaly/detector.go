@@ -128,7 +128,14 @@ func (j *judging) present(w *cluster.Window) {
 		return
 	}
 	s := &seen{cluster: w.Cluster, x: x, counts: &w.Counts, fresh: &w.Fresh, window: w, recent: r}
-	j.judge(s, judge(&s.x, s.counts))
+	j.judge(s, judge(&s.x, s.counts, j.lacks(w.Cluster.ID)))
+}
+
+// lacks reports whether less than usual says nothing about a cluster: the window
+// lacks a source. What fires already goes on.
+func (j *judging) lacks(id fingerprint.ID) bool {
+	tr := j.tracks[id]
+	return len(j.ev.Partial) > 0 && (tr == nil || tr.Story == 0)
 }
 
 var nothing cluster.Counts
@@ -142,6 +149,10 @@ func (j *judging) absent(a *baseline.Absent) {
 	}
 	r.AskedAt = j.ev.End
 	r.Events = pushed(r.Events, 0)
+	if j.lacks(a.Cluster.ID) {
+		j.evaluated++
+		return
+	}
 	// The last window with events ended at r.End; they may have been the first
 	// of it.
 	window := float64(j.ev.End - j.ev.Start)

@@ -21,14 +21,16 @@ func (v verdict) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
 // judge combines what the features say. The most unlikely feature drives; that
 // it is the most unlikely of so many is paid for (Šidák), and the sign is its.
 // A feature that is within the exceedance by itself cannot take the whole
-// beyond it, so it is counted and not scored.
-func judge(x *baseline.Expectation, counts *cluster.Counts) verdict {
+// beyond it, so it is counted and not scored. Upwards leaves out what is less
+// than expected.
+func judge(x *baseline.Expectation, counts *cluster.Counts, upwards bool) verdict {
 	v, up := verdict{}, true
 	for f := range cluster.NumFeatures {
 		if x.UsualIn(f, counts) {
 			continue
 		}
-		if t, ok := x.Score(f, counts); ok && t.LogP() < v.logP {
+		t, ok := x.Score(f, counts)
+		if ok && t.LogP() < v.logP && (t.Up < t.Low || !upwards) {
 			v.logP, v.driver, up = t.LogP(), f, t.Up < t.Low
 		}
 	}
