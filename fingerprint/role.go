@@ -69,7 +69,9 @@ func (f *Fingerprinter) policyRole(e *Event, reason string) role {
 		key = appendField(key, g)
 	}
 	if e.Resource.Name != "" {
-		key = appendField(key, e.Resource.Namespace)
+		key = appendField(append(key, 'r'), e.Resource.Namespace)
+	} else {
+		key = append(key, 'p')
 	}
 	f.key = append(key, reason...)
 	r, ok := f.roles.get(f.key)
