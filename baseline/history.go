@@ -175,7 +175,7 @@ func (l *liveHours) of(h *history, hour int64) float64 {
 	case hour < born:
 		return 0
 	case hour == born:
-		return l.at(hour) - h.bornInHour
+		return max(l.at(hour)-h.bornInHour, 0) // 0 when the hour has expired
 	default:
 		return l.at(hour)
 	}
