@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -179,7 +180,11 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if a.dir, err = openStateDir(a.cfg.State.Dir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.dir.close()) }()
+	defer func() {
+		if !errors.Is(err, errAbandoned) { // else somebody may still write; the lock dies with the process
+			err = errors.Join(err, a.dir.close())
+		}
+	}()
 	resume, err := a.restore()
 	if err != nil {
 		return err
@@ -292,12 +297,43 @@ func (a *App) serve(ctx context.Context) error {
 	}()
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping")
-		manager.StopAsync()
-		<-stopped
 	case <-stopped:
+		return firstError(failed)
 	}
-	return firstError(failed)
+	started := manager.IsHealthy()
+	a.log.Info("stopping")
+	manager.StopAsync()
+	select {
+	case <-stopped:
+	case <-time.After(a.patience()):
+		err = a.abandoned(wrapped)
+	}
+	if !started {
+		return nil // there was nothing to lose, and what failed since was told to stop
+	}
+	return errors.Join(err, firstError(failed))
+}
+
+// errAbandoned is the end of a stop that took too long.
+var errAbandoned = errors.New("stopped before everything had ended")
+
+// patience bounds a stop: what the session needs for its state, and then the
+// slowest sink for its rest.
+func (a *App) patience() time.Duration {
+	const session = flushTimeout + commitTimeout + stopTimeout
+	return session + max(drainTimeout, a.cfg.Alert.Alertmanager.DrainTimeout, a.cfg.Alert.Loki.DrainTimeout)
+}
+
+// abandoned tells of a stop that took too long, as when Kafka has hung. Nothing
+// is lost: the last snapshot holds, and what the sinks still owe is in it.
+func (a *App) abandoned(wrapped map[string]services.Service) error {
+	var left []string
+	for _, name := range slices.Sorted(maps.Keys(wrapped)) {
+		if state := a.modules[name].State(); state != services.Terminated && state != services.Failed {
+			left = append(left, name)
+		}
+	}
+	return fmt.Errorf("%w: waited %s for %s", errAbandoned, a.patience(), strings.Join(left, ", "))
 }
 
 func firstError(failed <-chan error) error {

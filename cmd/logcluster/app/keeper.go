@@ -17,10 +17,12 @@ import (
 // How long a snapshot waits for the anomalies topic: while records wait
 // themselves, and at the end. A stop has to be over in ten seconds, with the
 // sinks' drains still to come; what is not in the topic by then is derived again
-// at the next start.
+// at the next start. Nor does either wait long for the commit, which a Kafka
+// that hangs does not answer.
 const (
-	flushTimeout = time.Second
-	stopTimeout  = 2 * time.Second
+	flushTimeout  = time.Second
+	stopTimeout   = 2 * time.Second
+	commitTimeout = time.Second
 )
 
 // keeper writes snapshots and publishes their offsets. Its order is what
@@ -41,8 +43,10 @@ type keeper struct {
 	log    *slog.Logger
 
 	savedAt time.Time
-	failing bool
-	metrics *keeperMetrics
+	// failing and behind say that the last snapshot, the last commit failed:
+	// the log hears of a change only.
+	failing, behind bool
+	metrics         *keeperMetrics
 }
 
 type keeperMetrics struct {
@@ -124,11 +128,23 @@ func (k *keeper) save(ctx context.Context, now time.Time, wait time.Duration) (e
 	k.metrics.bytes.Set(float64(size))
 	k.metrics.lastTime.Set(float64(now.Unix()))
 	k.metrics.seconds.Observe(time.Since(began).Seconds())
-	if err := k.commit(ctx, s.Offsets); err != nil {
-		// The snapshot is the truth; the commit is for people to look at.
-		k.log.Warn("offsets not committed", "error", err)
-	}
+	k.publish(ctx, s.Offsets)
 	return nil
+}
+
+// publish commits offsets. The snapshot is the truth; the commit is for people
+// to look at.
+func (k *keeper) publish(ctx context.Context, o kafka.Offsets) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	err := k.commit(ctx, o)
+	switch {
+	case err != nil && !k.behind:
+		k.log.Warn("offsets not committed, trying again", "error", err)
+	case err == nil && k.behind:
+		k.log.Info("offsets are committed again")
+	}
+	k.behind = err != nil
 }
 
 // stop writes the last snapshot. After a failure of the session the state may be
@@ -138,7 +154,5 @@ func (k *keeper) stop(failure error) error {
 	if failure != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*stopTimeout)
-	defer cancel()
-	return k.save(ctx, time.Now(), stopTimeout)
+	return k.save(context.Background(), time.Now(), stopTimeout)
 }
