@@ -90,6 +90,7 @@ func (a *App) Addr() net.Addr { return a.server.Addr() }
 func (a *App) buildPipeline(policy rbac.Resolver) {
 	p := &pipeline{
 		group:  a.cfg.Kafka.Group,
+		topics: a.cfg.Kafka.Topics,
 		render: a.cfg.Alert.Render,
 		board:  newBoard(a.cfg.Alert.Render, a.o.Version, a.o.Recorded, time.Now()),
 		log:    a.log,

@@ -26,6 +26,7 @@ type outlet interface {
 // time, and nothing of it is shared but the board.
 type pipeline struct {
 	group   string
+	topics  []string
 	render  alert.Config
 	letters kafka.Letters
 	outlets []outlet
@@ -158,7 +159,7 @@ func (p *pipeline) restore(s *savedState) error {
 		return err
 	}
 	p.totals = s.Totals
-	p.sources.restore(s.Sources, s.Offsets)
+	p.sources.restore(s.Sources, s.Offsets, p.topics)
 	return nil
 }
 

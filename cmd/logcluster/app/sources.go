@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/logcluster/logcluster/cluster"
@@ -160,12 +161,18 @@ func (s *sources) saved() []partition {
 	return out
 }
 
-// restore numbers the partitions as they were. Until a partition is assigned
-// again it holds the watermark up.
-func (s *sources) restore(list []partition, offsets kafka.Offsets) {
+// restore numbers the partitions as they were. Until a partition of the topics
+// is assigned again it holds the watermark up; one of any other topic keeps its
+// offset and its number, for the day when the topic is read again.
+func (s *sources) restore(list []partition, offsets kafka.Offsets, topics []string) {
 	for _, p := range list {
 		id := s.id(p)
 		s.list[id].next, _ = offsets.Get(p.Topic, p.ID)
-		s.windows.MarkSource(id, cluster.SourceActive)
+		state := cluster.SourceActive
+		if !slices.Contains(topics, p.Topic) {
+			state = cluster.SourceIdle
+		}
+		s.list[id].state = state
+		s.windows.MarkSource(id, state)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
 
@@ -74,4 +76,42 @@ func TestIdleNeedsNoLagAndAWait(t *testing.T) {
 	if s.lag() != 100 {
 		t.Errorf("lag %d, want 100", s.lag())
 	}
+}
+
+// A topic that is not read any more must not hold up the others: its partitions
+// never come again.
+func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
+	const gone = "gone"
+	cfg := testConfig(t, []string{"127.0.0.1:1"}, "")
+	before := newEngine(cfg, func(anomaly.Result) {})
+	old := newSources(&cfg.Sources, before.windows)
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	for i, topic := range []string{testTopic, gone} {
+		id := old.id(partition{topic, 0})
+		old.moved(id, &kafka.Partition{Topic: topic, Next: int64(i) + 1, HighWatermark: 10}, time.Unix(0, 0))
+		addEvent(before, id, begin)
+	}
+	state, offsets := before.snapshot(), old.offsets()
+
+	after := newEngine(cfg, func(anomaly.Result) {})
+	if err := after.restore(&state); err != nil {
+		t.Fatal(err)
+	}
+	s := newSources(&cfg.Sources, after.windows)
+	s.restore(old.saved(), offsets, []string{testTopic})
+	hour := int64(time.Hour)
+	addEvent(after, s.byPartition[partition{testTopic, 0}], begin+hour)
+	after.advance()
+	if got := after.windows.Stats().Watermark; got < begin+hour-int64(time.Minute) {
+		t.Errorf("watermark %s, held up by a topic that is gone", time.Unix(0, got).UTC())
+	}
+	if next, ok := s.offsets().Get(gone, 0); !ok || next != 2 {
+		t.Errorf("offset of the topic that is gone: %d, %v, want it kept", next, ok)
+	}
+}
+
+func addEvent(e *engine, source int, at int64) {
+	fp := fingerprint.New(fingerprint.DefaultConfig(), nil)
+	ev := fingerprint.Event{Time: at, Tenant: "t", User: "u", Verb: "get"}
+	e.windows.Add(&ev, fp.Of(&ev), source, at)
 }
