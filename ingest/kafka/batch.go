@@ -49,7 +49,8 @@ type Record struct {
 	// Offset is the record's place in its partition.
 	Offset int64
 	// Timestamp is the record's own time in Unix nanoseconds (to the
-	// millisecond): when it was created or appended, as the topic has it.
+	// millisecond): when it was created or appended, as the topic has it; 0 when
+	// it has none.
 	Timestamp int64
 	// Value is nil for a tombstone.
 	Value []byte

@@ -261,7 +261,7 @@ func (s *Session) add(topic string, p *kgo.FetchPartition) {
 			continue
 		}
 		bytes += len(r.Value)
-		s.records = append(s.records, Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixNano(), Value: r.Value})
+		s.records = append(s.records, Record{Offset: r.Offset, Timestamp: max(r.Timestamp.UnixNano(), 0), Value: r.Value})
 	}
 	s.position.Set(topic, p.Partition, next)
 	s.ends.Set(topic, p.Partition, p.HighWatermark)
