@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	if err := o.checkSinks(); err != nil {
 		return err
 	}
-	cfg, err := demoConfig(*o.Config, dir, broker.ListenAddrs())
+	cfg, err := demoConfig(*o.Config, dir, broker.ListenAddrs(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (o *DemoOptions) checkSinks() error {
 }
 
 // demoConfig points a configuration at the embedded broker and the bundled
-// roles.
-func demoConfig(cfg Config, dir string, brokers []string) (*Config, error) {
+// roles. now names the run.
+func demoConfig(cfg Config, dir string, brokers []string, now time.Time) (*Config, error) {
 	roles := filepath.Join(dir, "rbac.yaml")
 	if err := os.WriteFile(roles, demo.RBAC, 0o600); err != nil {
 		return nil, fmt.Errorf("write the demo's roles: %w", err)
@@ -102,6 +103,11 @@ func demoConfig(cfg Config, dir string, brokers []string) (*Config, error) {
 	}
 	// The recording is older than any limit.
 	cfg.Alert.Alertmanager.MaxAge = 0
+	// Each run has a stream of its own in Loki, where a second one would be
+	// refused for beginning an hour before the end of the first.
+	labels := map[string]string{"run": now.UTC().Format("2006-01-02T15:04:05.000Z")}
+	maps.Copy(labels, cfg.Alert.Loki.Labels)
+	cfg.Alert.Loki.Labels = labels
 	// A minute of the clock is more than a day of the recording.
 	cfg.Sources.IdleAfter = time.Hour
 	return &cfg, nil
