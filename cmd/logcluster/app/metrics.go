@@ -1,6 +1,8 @@
 package app
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +13,7 @@ import (
 )
 
 // boardCollector exports the board. The series of an anomaly exist only while
-// it is on the board, so their number is bounded by tenants × top_k and
-// nothing has to be deleted.
+// it is on the board, and nothing has to be deleted.
 type boardCollector struct {
 	board *board
 	// maxSeries bounds the anomalies exported, over all tenants.
@@ -27,6 +28,7 @@ var (
 	rejectedDesc = desc("events_rejected_total", "Events that could not be used, by reason.", "reason")
 	filteredDesc = desc("events_filtered_total", "Well-formed events that do not count, by rule.", "rule")
 	unknownDesc  = desc("events_unknown_role_total", "Events whose role nothing told.")
+	cutDesc      = desc("fields_truncated_total", "Fields that were longer than allowed and were cut.")
 	maskedDesc   = desc("secrets_redacted_total", "Secrets masked in the text that is kept.")
 
 	watermarkDesc = desc("watermark_timestamp_seconds", "Event time that every partition has passed; -1 before the first event.")
@@ -55,7 +57,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements [prometheus.Collector].
 func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, maskedDesc,
+		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
@@ -70,13 +72,13 @@ func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
 	defer c.board.mu.Unlock()
 	c.collectEvents(out)
 	c.collectStream(out)
-	shown := 0
-	for tenant, s := range c.board.tenants {
+	left := c.maxSeries
+	for _, tenant := range slices.Sorted(maps.Keys(c.board.tenants)) {
+		s := c.board.tenants[tenant]
 		collectTenant(out, tenant, s)
-		for i := range s.top {
-			if shown++; shown > c.maxSeries {
-				return
-			}
+		shown := min(left, len(s.top))
+		left -= shown
+		for i := range s.top[:shown] {
 			collectAnomaly(out, &s.top[i])
 		}
 	}
@@ -106,6 +108,7 @@ func (c *boardCollector) collectEvents(out chan<- prometheus.Metric) {
 		counter(out, filteredDesc, p.totals.Filtered[rule], rule.String())
 	}
 	counter(out, unknownDesc, p.totals.UnknownRole)
+	counter(out, cutDesc, p.totals.Truncated)
 	counter(out, maskedDesc, p.totals.Redacted)
 }
 
