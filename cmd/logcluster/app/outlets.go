@@ -41,9 +41,13 @@ func (o lokiOutlet) evaluated(changed, firing []alert.Alert) {
 	o.sink.Put(loki.Evaluation, firing...)
 }
 
-// maxOwed bounds the records that the anomalies topic has refused and that are
-// tried again (about 4 KB each).
-const maxOwed = 10_000
+// What the anomalies topic may hold up (about 4 KB each): records that are under
+// way, fewer than the writer's own bound, at which it would wait; and records
+// that it had no room for or has refused, which are tried again.
+const (
+	maxUnderWay = 5_000
+	maxOwed     = 10_000
+)
 
 // topicOutlet writes every change of an alert to the anomalies topic, keyed by
 // tenant, with the cluster in a header.
@@ -54,8 +58,9 @@ type topicOutlet struct {
 	failed  prometheus.Counter
 	dropped prometheus.Counter
 
-	mu sync.Mutex
-	// owed are the records whose delivery failed, oldest first.
+	mu       sync.Mutex
+	underWay int
+	// owed are the records that are not under way, oldest first.
 	owed []kafka.Message
 }
 
@@ -89,22 +94,38 @@ func (o *topicOutlet) evaluated(changed, _ []alert.Alert) {
 	}
 }
 
-// send writes a record in the background; when that fails it is owed.
+// send writes a record in the background. When that fails, when too many are
+// under way, or when others wait before it, it is owed.
 func (o *topicOutlet) send(m kafka.Message) {
+	o.mu.Lock()
+	if o.underWay >= maxUnderWay || len(o.owed) > 0 {
+		o.owe(m)
+		o.mu.Unlock()
+		return
+	}
+	o.underWay++
+	o.mu.Unlock()
 	o.writer.Send(context.Background(), m, func(err error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.underWay--
 		if err == nil {
 			o.written.Inc()
 			return
 		}
 		o.failed.Inc()
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		if len(o.owed) >= maxOwed {
-			o.owed = o.owed[1:]
-			o.dropped.Inc()
-		}
-		o.owed = append(o.owed, m)
+		o.owe(m)
 	})
+}
+
+// owe keeps a record for later, at the cost of the oldest. The caller holds the
+// lock.
+func (o *topicOutlet) owe(m kafka.Message) {
+	if len(o.owed) >= maxOwed {
+		o.owed = o.owed[1:]
+		o.dropped.Inc()
+	}
+	o.owed = append(o.owed, m)
 }
 
 // flush waits until the topic has everything. An error means that it does not:
