@@ -169,7 +169,7 @@ func NewDeadLetter(cfg DeadLetterConfig, logger *slog.Logger, reg prometheus.Reg
 	}
 	writer := DefaultWriterConfig()
 	writer.Client, writer.Topic, writer.CreateTopics = cfg.Client, cfg.Topic, cfg.CreateTopics
-	writer.MaxBuffered, writer.DrainTimeout = cfg.Queue, cfg.DrainTimeout
+	writer.MaxBuffered, writer.DrainTimeout = cfg.Queue, cfg.DrainTimeout/2 // the other half is for making room, see stopping
 	d := &DeadLetter{
 		cfg: cfg, logger: logger, metrics: newDeadLetterMetrics(reg),
 		writer: NewWriter(writer, logger), wake: make(chan struct{}, 1),
@@ -259,10 +259,20 @@ func (d *DeadLetter) running(ctx context.Context) error {
 	}
 }
 
+// stopping sends what is left. The sums come last and need room in the buffer.
+// What could not be sent is counted as failed.
 func (d *DeadLetter) stopping(error) error {
 	d.sendQueued()
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.DrainTimeout/2)
+	defer cancel()
+	_ = d.writer.Flush(ctx) // the writer tells when it stops
 	d.sendSums()
-	return services.StopAndAwaitTerminated(context.Background(), d.writer)
+	err := services.StopAndAwaitTerminated(context.Background(), d.writer)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.metrics.letters.WithLabelValues(letterFailed).Add(float64(len(d.excess)))
+	clear(d.excess)
+	return err
 }
 
 func (d *DeadLetter) sendQueued() {

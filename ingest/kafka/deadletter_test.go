@@ -144,6 +144,45 @@ func TestPutNeverBlocks(t *testing.T) {
 	if err := d.FailureCase(); err == nil {
 		t.Error("letters were lost without an error")
 	}
+	// All that were taken one by one, and the sum of the rest. The client tells
+	// of its own in its own time.
+	summed := testutil.ToFloat64(d.metrics.letters.WithLabelValues(letterSummed))
+	want, failed := 10_000-summed+1, 0.0
+	tick, timeout := time.NewTicker(time.Millisecond), time.After(patience)
+	defer tick.Stop()
+	for failed != want {
+		select {
+		case <-tick.C:
+			failed = testutil.ToFloat64(d.metrics.letters.WithLabelValues(letterFailed))
+		case <-timeout:
+			t.Fatalf("%v letters failed, want %v: the rest, %v, was summed up", failed, want, summed)
+		}
+	}
+}
+
+// When the buffer is full at the end, the sums wait for room in it.
+func TestSumsAreWrittenAtTheEnd(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	cfg := deadLetterConfig(c)
+	cfg.Queue, cfg.Burst = 5, 5
+	d := NewDeadLetter(cfg, nil, nil)
+	for i := range 8 { // before it runs, so that all are there at once
+		d.Put(Letter{Reason: "empty", Topic: "audit", Offset: int64(i), Time: time.Now()})
+	}
+	start(t, d)
+	stop(t, d)
+	if err := d.FailureCase(); err != nil {
+		t.Fatal(err)
+	}
+	var told int64
+	for _, r := range readTopic(t, c, "logcluster.dlq", 6) {
+		l := letterOf(t, r)
+		told += l.Count
+	}
+	if told != 8 {
+		t.Errorf("letters about %d records, want 8", told)
+	}
 }
 
 func TestWriter(t *testing.T) {
