@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,8 @@ func styleOf(w io.Writer) alert.LineStyle {
 // its own: whoever reads a pipe slowly must not hold up the detection.
 type alertLines struct {
 	queue chan *alert.Alert
-	done  chan struct{}
+	quit  chan struct{} // closed when nothing more is to come
+	done  chan struct{} // closed when all is written
 	log   *slog.Logger
 }
 
@@ -54,9 +56,15 @@ type alertLines struct {
 // after them is not written here; the sinks and the page have it all the same.
 const maxWaitingLines = 4096
 
+// maxLastLines is how long a stop waits for the reader of stdout.
+const maxLastLines = time.Second
+
 // newAlertLines starts writing to w; close ends it.
 func newAlertLines(w io.Writer, form string, log *slog.Logger) *alertLines {
-	l := &alertLines{queue: make(chan *alert.Alert, maxWaitingLines), done: make(chan struct{}), log: log}
+	l := &alertLines{
+		queue: make(chan *alert.Alert, maxWaitingLines),
+		quit:  make(chan struct{}), done: make(chan struct{}), log: log,
+	}
 	go func() {
 		defer close(l.done)
 		l.write(w, form)
@@ -74,10 +82,30 @@ func (l *alertLines) changed(a *alert.Alert) {
 	}
 }
 
-// close writes what waits and returns when it is written.
+// close writes what waits and returns when it is written, or when its reader
+// takes too long.
 func (l *alertLines) close() {
-	close(l.queue)
-	<-l.done
+	close(l.quit)
+	select {
+	case <-l.done:
+	case <-time.After(maxLastLines):
+		l.log.Warn("not all alerts were written to stdout: its reader is too slow")
+	}
+}
+
+// next returns the next alert, and false when there is none and none to come.
+func (l *alertLines) next() (*alert.Alert, bool) {
+	select {
+	case a := <-l.queue:
+		return a, true
+	case <-l.quit:
+	}
+	select {
+	case a := <-l.queue:
+		return a, true
+	default:
+		return nil, false
+	}
 }
 
 func (l *alertLines) write(w io.Writer, form string) {
@@ -88,7 +116,7 @@ func (l *alertLines) write(w io.Writer, form string) {
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	for a := range l.queue {
+	for a, ok := l.next(); ok; a, ok = l.next() {
 		if err != nil {
 			continue // the reader is gone; let the detection go on
 		}

@@ -70,6 +70,27 @@ func TestAlertLinesNeverBlock(t *testing.T) {
 	})
 }
 
+// A stop does not wait for a reader that takes nothing, and who is late with a
+// change does no harm.
+func TestAlertLinesEndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stuck{letGo: make(chan struct{})}
+		var log bytes.Buffer
+		l := newAlertLines(out, outputJSON, slog.New(slog.NewTextHandler(&log, nil)))
+		l.changed(someAlert("first"))
+		began := time.Now()
+		l.close()
+		if took := time.Since(began); took != maxLastLines {
+			t.Errorf("closed after %s, want %s", took, maxLastLines)
+		}
+		if !strings.Contains(log.String(), "not all alerts were written") {
+			t.Errorf("not said:\n%s", log.String())
+		}
+		l.changed(someAlert("late"))
+		close(out.letGo)
+	})
+}
+
 // gone is a pipe whose reader has left.
 type gone struct{}
 
