@@ -38,9 +38,11 @@ type Config struct {
 	// the sources were not alive. It should be longer than Window, so that
 	// the end of everything is seen once, as windows of zero.
 	MaxGap time.Duration `yaml:"max_gap"`
-	// MaxClusters is how many clusters one tenant may have. What comes after is
-	// added up in one overflow cluster of the tenant (role "_overflow"). A
-	// cluster costs about 1 KB, and more while it has events.
+	// MaxClusters is how many clusters one tenant may have, and a quarter of it
+	// (64 at least) how many one role may have, so that a scanner cannot take
+	// the whole budget. What comes after is added up in one overflow cluster of
+	// the tenant (role "_overflow"). A cluster costs about 1 KB, and more while
+	// it has events.
 	MaxClusters int `yaml:"max_clusters"`
 	// MaxTenants is how many tenants there may be. What comes after is added
 	// up in the tenant "_overflow".
@@ -82,6 +84,9 @@ func DefaultConfig() Config {
 		SeenFor:           30 * 24 * time.Hour,
 	}
 }
+
+// clustersOfRole is how many clusters one role of a tenant may have.
+func (c *Config) clustersOfRole() int { return max(c.MaxClusters/4, 64) }
 
 // maxPanes bounds the panes of a window: they are all kept.
 const maxPanes = 10_000

@@ -89,3 +89,38 @@ func TestKnownClustersAreCountedInACrowd(t *testing.T) {
 		t.Errorf("%d events in the known cluster, want 3", got)
 	}
 }
+
+// A role that takes up ever more clusters, such as a scanner of paths that has
+// no name at all, leaves room for the new clusters of others.
+func TestOneRoleCannotTakeTheWholeBudget(t *testing.T) {
+	c := smallConfig()
+	c.MaxClusters, c.SeenFor = 1000, 3*time.Hour
+	w, v := New(c), &counter{}
+	at := int64(1_700_000_040e9)
+	scan := func(n int) {
+		for i := range n {
+			e := fingerprint.Event{Time: at}
+			w.Add(&e, printOf("t", "anonymous", "get", fmt.Sprint("nonresource:/", at, i), fingerprint.AccessRead), 0, at)
+		}
+		at += int64(time.Minute)
+	}
+	scan(2000)
+	flood(w, at, 100, byRole)
+	at += int64(time.Hour)
+	scan(1)
+	w.Advance(v)
+	w = reload(t, w)
+	scan(1)
+	if got := w.Stats().Clusters; got != 250+100 {
+		t.Errorf("%d clusters, want a quarter of the budget and the hundred others", got)
+	}
+	// What is forgotten makes room for the role again.
+	at += 2 * int64(c.SeenFor)
+	scan(10)
+	at += int64(c.SeenFor / 4)
+	scan(1)
+	w.Advance(v)
+	if got := w.Stats().Clusters; got != 10 {
+		t.Errorf("%d clusters, want the last ten", got)
+	}
+}

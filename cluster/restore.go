@@ -165,16 +165,18 @@ func (l *loader) tenants() error {
 		if l.w.tenants[from.Name] != nil || len(from.Overflow) > 1 {
 			return fmt.Errorf("tenant: %w", errState)
 		}
-		t := &tenant{name: from.Name, clusters: make(map[fingerprint.ID]*series, len(from.Clusters))}
+		t := newTenant(from.Name)
 		l.w.addTenant(t)
 		for j := range from.Clusters {
 			s, err := l.series(t, &from.Clusters[j])
 			if err != nil {
 				return err
 			}
-			t.clusters[s.key.ID] = s
+			if t.clusters[s.key.ID] != nil {
+				return fmt.Errorf("cluster %v twice: %w", s.key.ID, errState)
+			}
+			l.w.addCluster(t, s)
 		}
-		l.w.clusters += len(t.clusters)
 		if len(from.Overflow) == 1 {
 			s, err := l.series(t, &from.Overflow[0])
 			if err != nil {

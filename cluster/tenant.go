@@ -17,6 +17,7 @@ const OverflowName = "_overflow"
 type tenant struct {
 	name     string
 	clusters map[fingerprint.ID]*series // without the overflow
+	ofRole   map[string]int             // how many of them each role has
 	overflow *series                    // nil until needed
 	active   []*series                  // those with partials kept, ascending cluster id
 	seen     seen
@@ -124,9 +125,13 @@ func (w *Windows) admitTenant(name string) *tenant {
 	if named >= w.cfg.MaxTenants && name != OverflowName {
 		return w.admitTenant(OverflowName)
 	}
-	t := &tenant{name: strings.Clone(name), clusters: make(map[fingerprint.ID]*series)}
+	t := newTenant(strings.Clone(name))
 	w.addTenant(t)
 	return t
+}
+
+func newTenant(name string) *tenant {
+	return &tenant{name: name, clusters: make(map[fingerprint.ID]*series), ofRole: make(map[string]int)}
 }
 
 func (w *Windows) addTenant(t *tenant) {
@@ -141,13 +146,26 @@ func (w *Windows) admitCluster(t *tenant, p *partial) *series {
 	if s := t.clusters[p.key.ID]; s != nil {
 		return s
 	}
-	if t.name != p.key.Tenant || len(t.clusters) >= w.cfg.MaxClusters {
+	if t.name != p.key.Tenant || len(t.clusters) >= w.cfg.MaxClusters || t.ofRole[p.key.Role] >= w.cfg.clustersOfRole() {
 		return nil
 	}
 	s := w.newSeries(p.key, p.pane)
-	t.clusters[p.key.ID] = s
-	w.clusters++
+	w.addCluster(t, s)
 	return s
+}
+
+func (w *Windows) addCluster(t *tenant, s *series) {
+	t.clusters[s.key.ID] = s
+	t.ofRole[s.key.Role]++
+	w.clusters++
+}
+
+func (w *Windows) removeCluster(t *tenant, s *series) {
+	delete(t.clusters, s.key.ID)
+	if t.ofRole[s.key.Role]--; t.ofRole[s.key.Role] == 0 {
+		delete(t.ofRole, s.key.Role)
+	}
+	w.clusters--
 }
 
 // activate lists a series among those with partials.
@@ -167,10 +185,9 @@ func (w *Windows) forget(now int64) {
 		return len(s.ring) == 0 && (s.last+1)*w.pane+w.seenFor <= now
 	}
 	w.byTenant = slices.DeleteFunc(w.byTenant, func(t *tenant) bool {
-		for id, s := range t.clusters {
+		for _, s := range t.clusters {
 			if stale(s) {
-				delete(t.clusters, id)
-				w.clusters--
+				w.removeCluster(t, s)
 			}
 		}
 		if t.overflow != nil && stale(t.overflow) {
