@@ -13,8 +13,9 @@ const configLong = `Config explains the configuration: one YAML file, in which a
 wrong type or a value that makes no sense is an error with its line.
 
 Every field can be set on the command line too: --set path.to.field=value, over
-the file. Secrets are never written in the file: fields ending in _file name a
-file, fields ending in _env an environment variable.`
+the file. Secrets are best kept out of it: a field that is called file or env,
+or ends so, names a file or an environment variable that holds one. A password
+or a header that does stand in the file is masked wherever it is shown.`
 
 func newConfig(t terminal) *cobra.Command {
 	cmd := &cobra.Command{

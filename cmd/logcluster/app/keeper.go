@@ -151,8 +151,8 @@ func (k *keeper) publish(ctx context.Context, o kafka.Offsets) {
 // in the middle of a batch: then the snapshot before it is the one to go on
 // from.
 func (k *keeper) stop(failure error) error {
-	if failure != nil {
-		return nil
+	if failure == nil {
+		return k.save(context.Background(), time.Now(), stopTimeout)
 	}
-	return k.save(context.Background(), time.Now(), stopTimeout)
+	return nil
 }

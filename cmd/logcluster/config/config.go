@@ -8,9 +8,9 @@
 // and repeated fields, wrong types, and what the Validate methods of the
 // packages object to.
 //
-// Secrets are never written in the file itself: a package asks for them with
-// a field ending in _file (the name of a file) or _env (the name of an
-// environment variable).
+// Secrets are kept out of the file: a package asks for them with a field that
+// is called file or env, or ends so: the name of a file, or of an environment
+// variable. Those that may stand in the file have a type that prints a mask.
 package config
 
 import (
