@@ -313,7 +313,7 @@ func TestOfIsAPureFunction(t *testing.T) {
 					t.Fatalf("%+v\ngot  %+v %+v\nwant %+v %+v", e, got, got.Cluster, want, want.Cluster)
 				}
 			}
-			if shared.Of(&e) != shared.Of(&e) {
+			if first := shared.Of(&e); shared.Of(&e) != first {
 				t.Fatal("not interned")
 			}
 		}
