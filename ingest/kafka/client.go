@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -24,7 +26,7 @@ func NewClient(cfg *ClientConfig, logger *slog.Logger, more ...kgo.Opt) (*kgo.Cl
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ClientID(cfg.ClientID),
-		kgo.WithLogger(clientLogger{logger}),
+		kgo.WithLogger(newClientLogger(logger)),
 	}
 	dial := &net.Dialer{Timeout: cfg.DialTimeout}
 	if cfg.TLS.Enabled {
@@ -118,10 +120,24 @@ func (c *SASLConfig) password() (string, error) {
 }
 
 // clientLogger gives the client's messages to slog, one level lower: what is
-// news to the client is detail to us.
-type clientLogger struct{ *slog.Logger }
+// news to the client is detail to us. While brokers are away the client says so
+// several times a second: the same message is passed on every ten seconds.
+type clientLogger struct {
+	*slog.Logger
+	mu sync.Mutex
+	// said is when each message was last passed on. The client's messages are
+	// constants, so there are few.
+	said map[string]time.Time
+}
 
-func (l clientLogger) Level() kgo.LogLevel {
+const repeatAfter = 10 * time.Second
+
+func newClientLogger(l *slog.Logger) *clientLogger {
+	return &clientLogger{Logger: l, said: make(map[string]time.Time)}
+}
+
+// Level implements [kgo.Logger].
+func (l *clientLogger) Level() kgo.LogLevel {
 	switch ctx := context.Background(); {
 	case l.Enabled(ctx, slog.LevelDebug):
 		return kgo.LogLevelInfo
@@ -130,7 +146,8 @@ func (l clientLogger) Level() kgo.LogLevel {
 	}
 }
 
-func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+// Log implements [kgo.Logger].
+func (l *clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	to := slog.LevelDebug
 	switch level {
 	case kgo.LogLevelError:
@@ -138,5 +155,19 @@ func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	case kgo.LogLevelWarn:
 		to = slog.LevelInfo
 	}
+	if to > slog.LevelDebug && l.saidLately(msg) {
+		return
+	}
 	l.Logger.Log(context.Background(), to, "kafka client", append([]any{"event", msg}, keyvals...)...)
+}
+
+func (l *clientLogger) saidLately(msg string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if last, ok := l.said[msg]; ok && now.Sub(last) < repeatAfter {
+		return true
+	}
+	l.said[msg] = now
+	return false
 }

@@ -238,7 +238,8 @@ func (d *DeadLetter) starting(ctx context.Context) error {
 	}
 	if err := d.writer.AwaitRunning(ctx); err != nil {
 		d.writer.StopAsync()
-		return fmt.Errorf("start dead letters: %w", err)
+		// What dskit says of the writer's state is not what went wrong.
+		return fmt.Errorf("start dead letters: %w", cmp.Or(d.writer.FailureCase(), err))
 	}
 	return nil
 }

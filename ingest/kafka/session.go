@@ -37,6 +37,8 @@ type Session struct {
 	// the brokers about things without being one.
 	client, plain *kgo.Client
 	admin         *kadm.Client
+	// cancel ends whatever the clients have under way.
+	cancel context.CancelFunc
 
 	// joined is closed at the first assignment; failed receives the first
 	// error that a callback of the client found.
@@ -108,11 +110,15 @@ func NewSession(cfg Config, handler Handler, opts Options) *Session {
 }
 
 func (s *Session) starting(ctx context.Context) (err error) {
-	if s.plain, err = NewClient(&s.cfg.Client, s.logger); err != nil {
+	// The clients outlive the context of this service, to leave in order.
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	if s.plain, err = NewClient(&s.cfg.Client, s.logger, kgo.WithContext(life)); err != nil {
+		cancel()
 		return err
 	}
 	s.admin = kadm.NewClient(s.plain)
-	if err := s.join(ctx); err != nil {
+	if err := s.join(ctx, life); err != nil {
 		s.leave()
 		return err
 	}
@@ -120,7 +126,7 @@ func (s *Session) starting(ctx context.Context) (err error) {
 }
 
 // join does what starting is for, and leaves the cleaning up to its caller.
-func (s *Session) join(ctx context.Context) (err error) {
+func (s *Session) join(ctx, life context.Context) (err error) {
 	if err := ensureTopics(ctx, s.admin, s.cfg.Topics, s.cfg.CreateTopics, s.logger); err != nil {
 		return err
 	}
@@ -130,7 +136,7 @@ func (s *Session) join(ctx context.Context) (err error) {
 	if err := s.resolveStart(ctx); err != nil {
 		return err
 	}
-	if s.client, err = NewClient(&s.cfg.Client, s.logger, s.consumerOptions()...); err != nil {
+	if s.client, err = NewClient(&s.cfg.Client, s.logger, append(s.consumerOptions(), kgo.WithContext(life))...); err != nil {
 		return err
 	}
 	return s.awaitAssignment(ctx)
@@ -199,11 +205,19 @@ func (s *Session) leave() {
 	s.mu.Lock()
 	s.leaving = true
 	s.mu.Unlock()
+	// Leaving asks the broker; one that answers nothing must not hold up the
+	// stop. It notices the absence by the session timeout then.
+	giveUp := time.AfterFunc(leaveTimeout, s.cancel)
+	defer giveUp.Stop()
 	if s.client != nil {
 		s.client.CloseAllowingRebalance()
 	}
 	s.plain.Close()
+	s.cancel()
 }
+
+// leaveTimeout bounds how long leaving the group may take.
+const leaveTimeout = 2 * time.Second
 
 // Commit publishes offsets in the group for people and tools to look at. The
 // application calls it when its snapshot is on disk. It is valid while the
