@@ -72,7 +72,7 @@ func (e *engine) snapshot() engineState {
 
 func (e *engine) restore(s *engineState) error {
 	if err := e.windows.Restore(s.Windows); err != nil {
-		return fmt.Errorf("restore windows: %w", err)
+		return err
 	}
 	if err := e.baselines.Restore(s.Baselines); err != nil {
 		return fmt.Errorf("restore baselines: %w", err)

@@ -29,6 +29,8 @@ var (
 	filteredDesc = desc("events_filtered_total", "Well-formed events that do not count, by rule.", "rule")
 	unknownDesc  = desc("events_unknown_role_total", "Events whose role nothing told.")
 	cutDesc      = desc("fields_truncated_total", "Fields that were longer than allowed and were cut.")
+	spilledDesc  = desc("events_spilled_total", "Events of new clusters that went to the overflow at once, because their pane held too many.")
+	unseenDesc   = desc("first_seen_unknown_total", "Things that could not be told from new ones, because the memory of what was seen is full.")
 	maskedDesc   = desc("secrets_redacted_total", "Secrets masked in the text that is kept.")
 
 	watermarkDesc = desc("watermark_timestamp_seconds", "Event time that every partition has passed; -1 before the first event.")
@@ -109,6 +111,8 @@ func (c *boardCollector) collectEvents(out chan<- prometheus.Metric) {
 	}
 	counter(out, unknownDesc, p.totals.UnknownRole)
 	counter(out, cutDesc, p.totals.Truncated)
+	counter(out, spilledDesc, p.stats.Spilled)
+	counter(out, unseenDesc, p.stats.SeenUnknown)
 	counter(out, maskedDesc, p.totals.Redacted)
 }
 
