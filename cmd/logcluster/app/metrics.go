@@ -59,7 +59,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements [prometheus.Collector].
 func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, cutDesc, maskedDesc,
+		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
