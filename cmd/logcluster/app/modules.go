@@ -93,13 +93,16 @@ func (a *App) serve(ctx context.Context) error {
 	case <-stopped:
 		return firstError(failed)
 	}
-	started := manager.IsHealthy()
+	started, patience := manager.IsHealthy(), a.patience()
+	if !started {
+		patience = stopTimeout // nothing is in hand
+	}
 	a.log.Info("stopping")
 	manager.StopAsync()
 	select {
 	case <-stopped:
-	case <-time.After(a.patience()):
-		err = a.abandoned(wrapped)
+	case <-time.After(patience):
+		err = a.abandoned(wrapped, patience)
 	}
 	if !started {
 		return nil // there was nothing to lose, and what failed since was told to stop
@@ -119,14 +122,14 @@ func (a *App) patience() time.Duration {
 
 // abandoned tells of a stop that took too long, as when Kafka has hung. Nothing
 // is lost: the last snapshot holds, and what the sinks still owe is in it.
-func (a *App) abandoned(wrapped map[string]services.Service) error {
+func (a *App) abandoned(wrapped map[string]services.Service, waited time.Duration) error {
 	var left []string
 	for _, name := range slices.Sorted(maps.Keys(wrapped)) {
 		if state := a.modules[name].State(); state != services.Terminated && state != services.Failed {
 			left = append(left, name)
 		}
 	}
-	return fmt.Errorf("%w: waited %s for %s", errAbandoned, a.patience(), strings.Join(left, ", "))
+	return fmt.Errorf("%w: waited %s for %s", errAbandoned, waited, strings.Join(left, ", "))
 }
 
 func firstError(failed <-chan error) error {
