@@ -89,14 +89,15 @@ func TestClassify(t *testing.T) {
 
 func TestIsSensitive(t *testing.T) {
 	for s, want := range map[string]bool{
-		"core secrets":                                                    true,
-		"core serviceaccounts/token":                                      true,
-		"core serviceaccounts":                                            false,
-		"core configmaps":                                                 false,
-		"core pods/exec":                                                  false,
-		"vault.example.com secrets":                                       false,
-		"rbac.authorization.k8s.io rolebindings":                          true,
-		"rbac.authorization.k8s.io clusterroles":                          true,
+		"core secrets":                           true,
+		"core serviceaccounts/token":             true,
+		"core serviceaccounts":                   false,
+		"core configmaps":                        false,
+		"core pods/exec":                         false,
+		"vault.example.com secrets":              false,
+		"rbac.authorization.k8s.io rolebindings": true,
+		"rbac.authorization.k8s.io clusterroles": true,
+
 		"admissionregistration.k8s.io mutatingwebhookconfigurations":      true,
 		"admissionregistration.k8s.io validatingadmissionpolicies/status": true,
 		"certificates.k8s.io certificatesigningrequests/approval":         true,
