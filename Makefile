@@ -65,7 +65,8 @@ e2e: build stack ## The service against the real servers, end to end
 
 ##@ Keep it beautiful
 .PHONY: lint lint-proof fmt vuln generate ci
-lint: ## golangci-lint: house style and architecture
+lint: ## golangci-lint (house style and architecture) and a tidy go.mod
+	go mod tidy -diff
 	$(TOOL) golangci-lint run ./...
 
 lint-proof: ## Show that the architecture rules fail when violated
