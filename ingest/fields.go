@@ -122,6 +122,19 @@ func (d *Decoder) enter(dec *jx.Decoder, o *object, field string) (it jx.ObjIter
 	return it, false, dec.Skip()
 }
 
+// enterArray is [Decoder.enter] for an array.
+func (d *Decoder) enterArray(dec *jx.Decoder, o *object, field string) (it jx.ArrIter, ok bool, err error) {
+	switch dec.Next() {
+	case jx.Array:
+		it, err = dec.ArrIter()
+		return it, err == nil, err
+	case jx.Null:
+	default:
+		o.fail(ReasonWrongType, field)
+	}
+	return it, false, dec.Skip()
+}
+
 func (d *Decoder) user(dec *jx.Decoder, o *object, name *string, groups *[]string, field string) error {
 	*name, *groups = "", (*groups)[:0]
 	it, ok, err := d.enter(dec, o, field)
@@ -146,16 +159,8 @@ func (d *Decoder) user(dec *jx.Decoder, o *object, name *string, groups *[]strin
 
 func (d *Decoder) groups(dec *jx.Decoder, o *object, groups *[]string, field string) error {
 	*groups = (*groups)[:0]
-	switch dec.Next() {
-	case jx.Array:
-	case jx.Null:
-		return dec.Skip()
-	default:
-		o.fail(ReasonWrongType, field)
-		return dec.Skip()
-	}
-	it, err := dec.ArrIter()
-	if err != nil {
+	it, ok, err := d.enterArray(dec, o, field)
+	if !ok {
 		return err
 	}
 	cut := false
@@ -179,16 +184,8 @@ func (d *Decoder) groups(dec *jx.Decoder, o *object, groups *[]string, field str
 // firstOf reads the first string of an array of strings.
 func (d *Decoder) firstOf(dec *jx.Decoder, o *object, into *string, field string) error {
 	*into = ""
-	switch dec.Next() {
-	case jx.Array:
-	case jx.Null:
-		return dec.Skip()
-	default:
-		o.fail(ReasonWrongType, field)
-		return dec.Skip()
-	}
-	it, err := dec.ArrIter()
-	if err != nil {
+	it, ok, err := d.enterArray(dec, o, field)
+	if !ok {
 		return err
 	}
 	for first := true; it.Next(); first = false {
