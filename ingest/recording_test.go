@@ -37,7 +37,7 @@ func openRecording(t *testing.T) *bufio.Scanner {
 // running requests count at.
 func TestRecordingCountsEveryRequestOnce(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads 730 MB")
+		t.Skip("reads 730 MB: skipped by -short")
 	}
 	lines := openRecording(t)
 	d := NewDecoder(DefaultConfig())

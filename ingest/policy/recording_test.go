@@ -23,7 +23,7 @@ func recorded(t *testing.T, path string) string {
 	root := cmp.Or(os.Getenv("LOGCLUSTER_DATA"), filepath.Join("..", "..", "..", "shared", "data"))
 	path = filepath.Join(root, filepath.FromSlash(path))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the recorded data is not here: %v", err)
+		t.Skipf("the recorded data is not here (set LOGCLUSTER_DATA): %v", err)
 	}
 	return path
 }
