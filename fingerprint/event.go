@@ -48,6 +48,25 @@ type Event struct {
 	// name for itself. Both are attackers' text.
 	Source    string
 	UserAgent string
+
+	// Attributes are the further fields that role mappings ask for, in the
+	// order in which they were asked for. One that the record does not have is
+	// left out.
+	Attributes []Attribute
+
+	// DryRun says that the request changed nothing (dryRun=All).
+	DryRun bool
+	// Object is the JSON of the RBAC object, or the list of them, that a
+	// successful write answered with, where the record carries it (audit level
+	// RequestResponse). It is how a policy learns of its changes from the log
+	// itself; nothing else of any body is ever read. Nil otherwise.
+	Object []byte
+}
+
+// Attribute is a further field of a record, by its name there: for audit events
+// "annotations/<key>", "extra/<key>" (its first value), "user_agent" or "source".
+type Attribute struct {
+	Name, Value string
 }
 
 // Subject returns the identity that acted on the resource: the impersonated

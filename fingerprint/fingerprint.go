@@ -34,7 +34,7 @@ func (id ID) String() string {
 // policy in force at its time. It is interned like [Fingerprint].
 type ClusterKey struct {
 	// ID is a stable 64-bit hash of the other identity fields (all but
-	// RoleSource and Sensitive).
+	// RoleSource, Power and Sensitive).
 	ID ID
 	// Tenant is the boundary of isolation.
 	Tenant string
@@ -42,6 +42,9 @@ type ClusterKey struct {
 	Role string
 	// RoleSource says where Role came from.
 	RoleSource rbac.Source
+	// Power is the class of what the role may do, by the policy in force when
+	// the key was made; ClassUnknown without a policy.
+	Power rbac.Class
 	// APIGroup is empty for the core group and for non-resource requests.
 	APIGroup string
 	// Resource is "resource", "resource/subresource" or "nonresource:/path".

@@ -37,14 +37,29 @@ const (
 // Answer is what the policy says about a request.
 type Answer struct {
 	// Key is the canonical role key: every role bound to the subject in the
-	// request's scope, sorted and joined with ",", without those bound to
-	// everybody: to every authenticated (or unauthenticated) user or to every
-	// service account. Each is written "ClusterRole/name" or
-	// "Role/namespace/name". Empty when none is bound.
+	// request's scope, whether or not it allows, sorted and joined with ",",
+	// without those bound to everybody: to every authenticated (or
+	// unauthenticated) user or to every service account. Each is written
+	// "ClusterRole/name" or "Role/namespace/name". Empty when none is bound.
 	Key string
+	// Power is what the roles of Key allow together in the request's scope.
+	Power Power
 	// Allowed reports whether any rule of any bound role allows the request,
 	// those bound to everybody included.
 	Allowed bool
+	// Allowing is the key of the roles that allow it, those bound to everybody
+	// included. Empty when nothing does.
+	Allowing string
+	// Binding is the first binding that allows it: cluster-wide ones before
+	// those of the namespace, by name. The zero value when nothing does.
+	Binding Binding
+}
+
+// Binding names a RoleBinding or a ClusterRoleBinding.
+type Binding struct {
+	// Namespace is empty for a ClusterRoleBinding.
+	Namespace string
+	Name      string
 }
 
 // Resolver answers requests. A nil *Policy is a valid Resolver that knows
