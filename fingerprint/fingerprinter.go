@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/logcluster/logcluster/fingerprint/memo"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
@@ -45,9 +46,9 @@ func (c Config) Validate() error {
 type Fingerprinter struct {
 	resolver rbac.Resolver
 
-	roles    cache[role]         // by what tells the role
-	prints   cache[*Fingerprint] // by tenant, role, verb and resource
-	clusters cache[*ClusterKey]  // by the identity and its source
+	roles    *memo.Cache[role]         // by what tells the role
+	prints   *memo.Cache[*Fingerprint] // by tenant, role, verb and resource
+	clusters *memo.Cache[*ClusterKey]  // by the identity and its source
 
 	// Scratch space for cache keys. key is for roles, identity for the others.
 	key, identity []byte
@@ -59,9 +60,9 @@ type Fingerprinter struct {
 func New(cfg Config, resolver rbac.Resolver) *Fingerprinter {
 	return &Fingerprinter{
 		resolver: resolver,
-		roles:    newCache[role](cfg.Entries),
-		prints:   newCache[*Fingerprint](cfg.Entries),
-		clusters: newCache[*ClusterKey](cfg.Entries),
+		roles:    memo.New[role](cfg.Entries),
+		prints:   memo.New[*Fingerprint](cfg.Entries),
+		clusters: memo.New[*ClusterKey](cfg.Entries),
 	}
 }
 
@@ -70,11 +71,11 @@ func New(cfg Config, resolver rbac.Resolver) *Fingerprinter {
 func (f *Fingerprinter) Of(e *Event) *Fingerprint {
 	r := f.role(e)
 	f.identity = appendIdentity(f.identity[:0], e, r)
-	if fp, ok := f.prints.get(f.identity); ok {
+	if fp, ok := f.prints.Get(f.identity); ok {
 		return fp
 	}
 	fp := f.build(e, r)
-	f.prints.put(f.identity, fp)
+	f.prints.Put(f.identity, fp)
 	return fp
 }
 
@@ -119,10 +120,10 @@ func (f *Fingerprinter) intern(c *ClusterKey) *ClusterKey {
 	for _, s := range [...]string{c.Tenant, c.Role, c.APIGroup, c.Resource} {
 		key = appendField(key, s)
 	}
-	if known, ok := f.clusters.get(key); ok {
+	if known, ok := f.clusters.Get(key); ok {
 		return known
 	}
-	f.clusters.put(key, c)
+	f.clusters.Put(key, c)
 	return c
 }
 

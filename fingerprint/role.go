@@ -74,10 +74,10 @@ func (f *Fingerprinter) policyRole(e *Event, reason string) role {
 		key = append(key, 'p')
 	}
 	f.key = append(key, reason...)
-	r, ok := f.roles.get(f.key)
+	r, ok := f.roles.Get(f.key)
 	if !ok {
 		r = f.resolve(e, reason)
-		f.roles.put(f.key, r)
+		f.roles.Put(f.key, r)
 	}
 	if r.key == "" {
 		return f.conventionRole(user, groups)
@@ -128,12 +128,12 @@ func (f *Fingerprinter) resolve(e *Event, reason string) role {
 // when the reason does not parse.
 func (f *Fingerprinter) annotatedRole(reason string) role {
 	f.key = append(append(f.key[:0], entryReason), reason...)
-	r, ok := f.roles.get(f.key)
+	r, ok := f.roles.Get(f.key)
 	if !ok {
 		if grant, ok := rbac.ParseReason(reason); ok {
 			r = role{key: capped(grant.Role.Key()), source: rbac.SourceAnnotation}
 		}
-		f.roles.put(f.key, r)
+		f.roles.Put(f.key, r)
 	}
 	return r
 }
@@ -161,10 +161,10 @@ func (f *Fingerprinter) conventionRole(user string, groups []string) role {
 // named returns the convention key of a prefix and a name.
 func (f *Fingerprinter) named(entry byte, prefix, name string) role {
 	f.key = append(append(f.key[:0], entry), name...)
-	r, ok := f.roles.get(f.key)
+	r, ok := f.roles.Get(f.key)
 	if !ok {
 		r = byConvention(capped(string(rbac.AppendName([]byte(prefix), name))))
-		f.roles.put(f.key, r)
+		f.roles.Put(f.key, r)
 	}
 	return r
 }
@@ -181,7 +181,7 @@ func (f *Fingerprinter) groupsRole(groups []string) role {
 	if len(key) == 1 {
 		return role{key: RoleUnknown}
 	}
-	r, ok := f.roles.get(key)
+	r, ok := f.roles.Get(key)
 	if !ok {
 		var names []string
 		for _, g := range groups {
@@ -190,7 +190,7 @@ func (f *Fingerprinter) groupsRole(groups []string) role {
 			}
 		}
 		r = byConvention(capped(roleGroups + rbac.JoinKeys(names)))
-		f.roles.put(key, r)
+		f.roles.Put(key, r)
 	}
 	return r
 }
