@@ -120,16 +120,16 @@ func story() *fixed {
 			EventsPerSecond: 18423.4, Consumed: 12_345_678, Late: 1204, Rejected: 17, Lag: 2310, Clusters: 512, Tenants: 3,
 		},
 		anomalies: []Anomaly{
-			{theft, jump(2, 212, 44)},
-			{evil, jump(0, 3, 40)},
-			{exec, jump(0.2, 4, 55)},
-			{silent, wave(60, func(i int) float64 {
+			{Alert: theft, Trend: jump(2, 212, 44)},
+			{Alert: evil, Trend: jump(0, 3, 40)},
+			{Alert: exec, Trend: jump(0.2, 4, 55)},
+			{Alert: silent, Trend: wave(60, func(i int) float64 {
 				if i > 30 {
 					return 0
 				}
 				return 1450 + 180*noise(i)
 			})},
-			{over, wave(60, func(i int) float64 { return 0.02 + 0.85*math.Exp(-math.Pow(float64(i-30)/8, 2)) })},
+			{Alert: over, Trend: wave(60, func(i int) float64 { return 0.02 + 0.85*math.Exp(-math.Pow(float64(i-30)/8, 2)) })},
 		},
 	}
 }

@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// Source is what the page and the API show.
 	Source Source
+	// Roles is what the page and the API tell of roles, the policy and budgets.
+	// Without it they say that nothing is known.
+	Roles Roles
 	// Gatherer is what /metrics shows.
 	Gatherer prometheus.Gatherer
 	// Ready returns why the process cannot do its work yet or any more, nil
