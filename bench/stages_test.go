@@ -44,7 +44,7 @@ func newStages(t testing.TB, v cluster.Visitor) *stages {
 	t.Helper()
 	s := &stages{
 		lines: bundledLines(t), decoder: ingest.NewDecoder(ingest.DefaultConfig()),
-		prints:  fingerprint.New(fingerprint.DefaultConfig(), bundledPolicy(t)),
+		prints:  fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{Policies: fingerprint.Always(bundledPolicy(t))}),
 		windows: cluster.New(cluster.DefaultConfig()), visitor: v,
 	}
 	s.emit = s.observe
@@ -74,7 +74,7 @@ func bundledLines(t testing.TB) [][]byte {
 	}
 }
 
-func bundledPolicy(t testing.TB) rbac.Resolver {
+func bundledPolicy(t testing.TB) *rbac.Policy {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rbac.yaml")
 	if err := os.WriteFile(path, demo.RBAC, 0o600); err != nil {

@@ -37,14 +37,16 @@ func (c Config) Validate() error {
 }
 
 // Fingerprinter gives events their identity. What it answers is a pure function
-// of the event and of the policy that it was made with: two of them agree on
+// of the event and of the policy in force at its time: two of them agree on
 // every identity, in whatever order they see events. It is not safe for
 // concurrent use: every goroutine has its own.
 //
 // It remembers, within bounds, what it has seen. Eviction costs a re-interning:
 // an equal Fingerprint with an equal ID at another address.
 type Fingerprinter struct {
-	resolver rbac.Resolver
+	policies Policies
+	mapping  *Mapping
+	numbers  policyNumbers
 
 	roles    *memo.Cache[role]         // by what tells the role
 	prints   *memo.Cache[*Fingerprint] // by tenant, role, verb and resource
@@ -54,12 +56,12 @@ type Fingerprinter struct {
 	key, identity []byte
 }
 
-// New returns a Fingerprinter that asks the resolver for roles. A nil resolver
-// means that no policy is in force. A new policy wants a new Fingerprinter.
-// The configuration must be valid.
-func New(cfg Config, resolver rbac.Resolver) *Fingerprinter {
+// New returns a Fingerprinter that asks for roles there. The configuration must
+// be valid.
+func New(cfg Config, roles Roles) *Fingerprinter {
 	return &Fingerprinter{
-		resolver: resolver,
+		policies: roles.Policies,
+		mapping:  roles.Mapping,
 		roles:    memo.New[role](cfg.Entries),
 		prints:   memo.New[*Fingerprint](cfg.Entries),
 		clusters: memo.New[*ClusterKey](cfg.Entries),
@@ -83,7 +85,7 @@ func (f *Fingerprinter) Of(e *Event) *Fingerprint {
 // of, in an unambiguous form.
 func appendIdentity(b []byte, e *Event, r role) []byte {
 	b = appendField(b, e.Tenant)
-	b = appendField(append(b, byte(r.source)), r.key)
+	b = appendField(append(b, byte(r.source), byte(r.power)), r.key)
 	b = appendField(b, e.Verb)
 	if e.Resource.Name == "" {
 		return appendPath(append(b, 'p'), e.Resource.Path)
@@ -99,6 +101,7 @@ func (f *Fingerprinter) build(e *Event, r role) *Fingerprint {
 		Tenant:     strings.Clone(e.Tenant),
 		Role:       r.key,
 		RoleSource: r.source,
+		Power:      r.power,
 		APIGroup:   escaped(e.Resource.Group),
 		Resource:   resourceName(&e.Resource),
 		Access:     Classify(e.Verb, &e.Resource),
@@ -116,7 +119,7 @@ func (f *Fingerprinter) build(e *Event, r role) *Fingerprint {
 
 // intern returns the one copy of a cluster's key.
 func (f *Fingerprinter) intern(c *ClusterKey) *ClusterKey {
-	key := []byte{byte(c.RoleSource), byte(c.Access)}
+	key := []byte{byte(c.RoleSource), byte(c.Power), byte(c.Access)}
 	for _, s := range [...]string{c.Tenant, c.Role, c.APIGroup, c.Resource} {
 		key = appendField(key, s)
 	}

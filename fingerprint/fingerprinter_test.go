@@ -168,10 +168,10 @@ func TestRole(t *testing.T) {
 					}
 				}
 			}
-			check(fingerprint.New(fingerprint.DefaultConfig(), nil), tc.without)
+			check(fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{}), tc.without)
 			var none *rbac.Policy
-			check(fingerprint.New(fingerprint.DefaultConfig(), none), tc.without)
-			check(fingerprint.New(fingerprint.DefaultConfig(), policy(t)), tc.with)
+			check(fingerprint.New(fingerprint.DefaultConfig(), with(none)), tc.without)
+			check(fingerprint.New(fingerprint.DefaultConfig(), with(policy(t))), tc.with)
 		})
 	}
 }
@@ -179,7 +179,7 @@ func TestRole(t *testing.T) {
 // TestIdentities pins ids: they are in people's alerts and in stored state and
 // must never change.
 func TestIdentities(t *testing.T) {
-	f := fingerprint.New(fingerprint.DefaultConfig(), nil)
+	f := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	for _, tc := range []struct {
 		e    fingerprint.Event
 		want string // fingerprint, verb, cluster and its fields
@@ -218,7 +218,7 @@ func TestIdentities(t *testing.T) {
 }
 
 func TestResourceNames(t *testing.T) {
-	f := fingerprint.New(fingerprint.DefaultConfig(), nil)
+	f := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	seen := map[fingerprint.ID]string{}
 	for _, tc := range []struct {
 		r    fingerprint.Resource
@@ -288,6 +288,10 @@ func anyEvent(t *rapid.T) fingerprint.Event {
 	}
 }
 
+func with(p *rbac.Policy) fingerprint.Roles {
+	return fingerprint.Roles{Policies: fingerprint.Always(p)}
+}
+
 // TestOfIsAPureFunction checks that the answer depends on the event alone: not
 // on the memory that its strings lie in, on the order of groups, on what was
 // asked before, or on evictions.
@@ -295,15 +299,15 @@ func TestOfIsAPureFunction(t *testing.T) {
 	p := policy(t)
 	buf := make([]byte, 1<<16)
 	rapid.Check(t, func(t *rapid.T) {
-		var resolver rbac.Resolver
+		var resolver *rbac.Policy
 		if rapid.Bool().Draw(t, "with policy") {
 			resolver = p
 		}
-		shared := fingerprint.New(fingerprint.DefaultConfig(), resolver)
-		tiny := fingerprint.New(fingerprint.Config{Entries: 1}, resolver)
+		shared := fingerprint.New(fingerprint.DefaultConfig(), with(resolver))
+		tiny := fingerprint.New(fingerprint.Config{Entries: 1}, with(resolver))
 		for range rapid.IntRange(1, 20).Draw(t, "events") {
 			e := anyEvent(t)
-			want := *fingerprint.New(fingerprint.DefaultConfig(), resolver).Of(&e)
+			want := *fingerprint.New(fingerprint.DefaultConfig(), with(resolver)).Of(&e)
 			e.Groups = rapid.Permutation(e.Groups).Draw(t, "permuted groups")
 			for _, f := range []*fingerprint.Fingerprinter{shared, tiny} {
 				one := aliased(buf, &e)
@@ -370,8 +374,8 @@ func traffic() []fingerprint.Event {
 }
 
 func TestOfDoesNotAllocate(t *testing.T) {
-	for name, resolver := range map[string]rbac.Resolver{"annotation": nil, "policy": policy(t)} {
-		f := fingerprint.New(fingerprint.DefaultConfig(), resolver)
+	for name, resolver := range map[string]*rbac.Policy{"annotation": nil, "policy": policy(t)} {
+		f := fingerprint.New(fingerprint.DefaultConfig(), with(resolver))
 		events := traffic()
 		if n := testing.AllocsPerRun(10, func() {
 			for i := range events {
@@ -386,7 +390,7 @@ func TestOfDoesNotAllocate(t *testing.T) {
 func BenchmarkOf(b *testing.B) {
 	for _, bc := range []struct {
 		name     string
-		resolver rbac.Resolver
+		resolver *rbac.Policy
 		entries  int
 	}{
 		{"annotation", nil, fingerprint.DefaultConfig().Entries},
@@ -394,7 +398,7 @@ func BenchmarkOf(b *testing.B) {
 		{"policy,evicting", policy(b), 16},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
-			f := fingerprint.New(fingerprint.Config{Entries: bc.entries}, bc.resolver)
+			f := fingerprint.New(fingerprint.Config{Entries: bc.entries}, with(bc.resolver))
 			events := traffic()
 			for i := range events {
 				f.Of(&events[i])

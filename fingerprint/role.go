@@ -23,10 +23,11 @@ const (
 	roleGroups     = "groups:"          // and the subject's own groups, sorted
 )
 
-// role is a role key and where it came from.
+// role is a role key, where it came from, and how powerful it is.
 type role struct {
 	key    string
 	source rbac.Source
+	power  rbac.Class
 }
 
 func byConvention(key string) role { return role{key: key, source: rbac.SourceConvention} }
@@ -34,6 +35,7 @@ func byConvention(key string) role { return role{key: key, source: rbac.SourceCo
 // Kinds of entries of the role cache, so that they cannot be confused.
 const (
 	entryPolicy byte = iota
+	entryMapping
 	entryReason
 	entryNamespace
 	entryComponent
@@ -41,33 +43,39 @@ const (
 )
 
 // role tells the role that an event's subject acted under: from the policy, else
-// from the authorizer's reason, else by convention.
+// from the authorizer's reason, else from the mapping, else by convention.
 func (f *Fingerprinter) role(e *Event) role {
 	reason := ""
 	if e.Decision != DecisionForbid && rbac.IsGrant(e.Reason) {
 		reason = e.Reason
 	}
-	if f.resolver != nil {
-		return f.policyRole(e, reason)
+	var policy *rbac.Policy
+	if f.policies != nil {
+		policy = f.policies.At(e.Tenant, e.Time)
 	}
-	if reason != "" {
-		if r := f.annotatedRole(reason); r.key != "" {
-			return r
-		}
+	var r role
+	if policy != nil {
+		r = f.policyRole(policy, e, reason)
+	} else if reason != "" {
+		r = f.annotatedRole(reason)
 	}
-	return f.conventionRole(e.Subject())
+	power := r.power // what the policy knows, even when it gives no key
+	if r.key == "" && f.mapping != nil {
+		r = f.mappedRole(e)
+	}
+	if r.key == "" {
+		r = f.conventionRole(e.Subject())
+	}
+	r.power = max(r.power, power)
+	return r
 }
 
 // policyRole tells the role of a subject by the policy in force. What it finds
-// depends on the subject, the namespace and the authorizer's reason alone, and
-// is remembered under them.
-func (f *Fingerprinter) policyRole(e *Event, reason string) role {
-	user, groups := e.Subject()
-	key := appendField(append(f.key[:0], entryPolicy), user)
-	key = binary.AppendUvarint(key, uint64(len(groups)))
-	for _, g := range groups {
-		key = appendField(key, g)
-	}
+// depends on the policy, the subject, the namespace and the authorizer's reason
+// alone, and is remembered under them. Without a key only its power counts.
+func (f *Fingerprinter) policyRole(policy *rbac.Policy, e *Event, reason string) role {
+	key := binary.AppendUvarint(append(f.key[:0], entryPolicy), f.numbers.of(policy))
+	key = appendSubject(key, e)
 	if e.Resource.Name != "" {
 		key = appendField(append(key, 'r'), e.Resource.Namespace)
 	} else {
@@ -76,24 +84,31 @@ func (f *Fingerprinter) policyRole(e *Event, reason string) role {
 	f.key = append(key, reason...)
 	r, ok := f.roles.Get(f.key)
 	if !ok {
-		r = f.resolve(e, reason)
+		r = resolve(policy, e, reason)
 		f.roles.Put(f.key, r)
 	}
-	if r.key == "" {
-		return f.conventionRole(user, groups)
-	}
 	return r
+}
+
+// appendSubject appends who acted, in an unambiguous form.
+func appendSubject(key []byte, e *Event) []byte {
+	user, groups := e.Subject()
+	key = binary.AppendUvarint(appendField(key, user), uint64(len(groups)))
+	for _, g := range groups {
+		key = appendField(key, g)
+	}
+	return key
 }
 
 // resolve asks the policy, and holds its answer against what the authorizer
 // said. An authorizer that names a role which the policy does not bind to the
 // subject knows a binding that the policy does not have (yet): the role joins
 // the key, which is then what an up-to-date policy would answer, and the source
-// is the annotation, so that a stale policy shows. The key is empty when only
-// a convention can tell.
-func (f *Fingerprinter) resolve(e *Event, reason string) role {
+// is the annotation, so that a stale policy shows. The key is empty when the
+// policy binds nothing to the subject in particular.
+func resolve(policy *rbac.Policy, e *Event, reason string) role {
 	user, groups := e.Subject()
-	answer, known := f.resolver.Resolve(&rbac.Request{
+	answer, known := policy.Resolve(&rbac.Request{
 		User:        user,
 		Groups:      groups,
 		Verb:        e.Verb,
@@ -104,24 +119,49 @@ func (f *Fingerprinter) resolve(e *Event, reason string) role {
 		Object:      e.Resource.Object,
 		Path:        e.Resource.Path,
 	})
-	grant, granted := rbac.ParseReason(reason)
-	switch {
-	case !known && granted:
-		return role{key: capped(grant.Role.Key()), source: rbac.SourceAnnotation}
-	case !known:
-		return role{}
-	case !granted || grant.ToEveryone():
-		return role{key: capped(answer.Key), source: rbac.SourceRBAC}
+	r := role{key: answer.Key, source: rbac.SourceRBAC}
+	if known {
+		r.power = answer.Power.Class
 	}
-	key := grant.Role.Key()
-	if answer.Key == "" {
-		return role{key: capped(key), source: rbac.SourceAnnotation}
+	if grant, ok := rbac.ParseReason(reason); ok && !(known && grant.ToEveryone()) {
+		if added := grant.Role.Key(); !hasKey(answer.Key, added) {
+			r.key, r.source = joined(answer.Key, added), rbac.SourceAnnotation
+		}
 	}
-	keys := strings.Split(answer.Key, rbac.KeySeparator)
-	if slices.Contains(keys, key) {
-		return role{key: capped(answer.Key), source: rbac.SourceRBAC}
+	r.key = capped(r.key)
+	return r
+}
+
+// hasKey reports whether a role is one of a key's.
+func hasKey(key, role string) bool {
+	return slices.Contains(strings.Split(key, rbac.KeySeparator), role)
+}
+
+// joined adds a role to a key.
+func joined(key, role string) string {
+	if key == "" {
+		return role
 	}
-	return role{key: capped(rbac.JoinKeys(append(keys, key))), source: rbac.SourceAnnotation}
+	return rbac.JoinKeys(append(strings.Split(key, rbac.KeySeparator), role))
+}
+
+// mappedRole tells the role that the configuration maps an event's subject to,
+// and remembers it under all that a rule can look at.
+func (f *Fingerprinter) mappedRole(e *Event) role {
+	key := appendSubject(append(f.key[:0], entryMapping), e)
+	key = appendField(key, e.Resource.Namespace)
+	for _, a := range e.Attributes {
+		key = appendField(appendField(key, a.Name), a.Value)
+	}
+	f.key = key
+	r, ok := f.roles.Get(key)
+	if !ok {
+		if name := f.mapping.role(e); name != "" {
+			r = role{key: capped(name), source: rbac.SourceMapping}
+		}
+		f.roles.Put(key, r)
+	}
+	return r
 }
 
 // annotatedRole tells the role that the authorizer named, with an empty key
@@ -144,7 +184,7 @@ func (f *Fingerprinter) conventionRole(user string, groups []string) role {
 	case user == roleAPIServer:
 		return byConvention(roleAPIServer)
 	case slices.Contains(groups, roleMasters):
-		return byConvention(roleMasters)
+		return role{key: roleMasters, source: rbac.SourceConvention, power: rbac.ClassAdmin}
 	case strings.HasPrefix(user, "system:node:"), slices.Contains(groups, roleNodes):
 		return byConvention(roleNodes)
 	case user == "system:anonymous", slices.Contains(groups, "system:unauthenticated"):

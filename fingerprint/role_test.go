@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/logcluster/logcluster/fingerprint"
-	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // A namespace is text from the request's URL: it must not be taken for the
@@ -17,8 +16,8 @@ func TestNamespaceIsNoReason(t *testing.T) {
 	}
 	denied := &fingerprint.Event{User: "u", Verb: "get", Decision: fingerprint.DecisionForbid, Resource: fingerprint.Resource{Name: "pods", Namespace: namespace}}
 	allowed := &fingerprint.Event{User: "u", Verb: "get", Decision: fingerprint.DecisionAllow, Reason: reason, Resource: fingerprint.Resource{Path: "/version"}}
-	want := fingerprint.New(fingerprint.DefaultConfig(), (*rbac.Policy)(nil)).Of(allowed).Cluster.Role
-	f := fingerprint.New(fingerprint.DefaultConfig(), (*rbac.Policy)(nil))
+	want := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{}).Of(allowed).Cluster.Role
+	f := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	f.Of(denied)
 	if got := f.Of(allowed).Cluster.Role; got != want {
 		t.Errorf("role %q, after another request; %q by itself", got, want)

@@ -48,7 +48,7 @@ func load(t *testing.T, withPolicy bool) *recorded {
 	if r.labels, err = detection.LoadLabels(filepath.Join(dir, "labels.json")); err != nil {
 		t.Fatal(err)
 	}
-	var resolver rbac.Resolver
+	var resolver *rbac.Policy
 	if withPolicy {
 		loaded, err := policy.LoadFiles(filepath.Join(dir, "rbac.yaml"))
 		if err != nil {
@@ -58,7 +58,7 @@ func load(t *testing.T, withPolicy bool) *recorded {
 			t.Fatal(err)
 		}
 	}
-	r.decode(t, filepath.Join(dir, "audit.jsonl.zst"), fingerprint.New(fingerprint.DefaultConfig(), resolver))
+	r.decode(t, filepath.Join(dir, "audit.jsonl.zst"), fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{Policies: fingerprint.Always(resolver)}))
 	return r
 }
 

@@ -135,9 +135,9 @@ type census struct {
 	sources                 map[rbac.Source]int
 }
 
-func newCensus(r rbac.Resolver) *census {
+func newCensus(r *rbac.Policy) *census {
 	return &census{
-		Fingerprinter: fingerprint.New(fingerprint.DefaultConfig(), r),
+		Fingerprinter: fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{Policies: fingerprint.Always(r)}),
 		roles:         map[any]int{}, clusters: map[any]int{}, prints: map[any]int{},
 		sources: map[rbac.Source]int{},
 	}

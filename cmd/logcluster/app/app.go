@@ -20,6 +20,7 @@ import (
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/cmd/logcluster/config"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
+	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
@@ -81,7 +82,7 @@ func New(o Options) (*App, error) {
 // Addr returns the address of the web server, nil before it is bound.
 func (a *App) Addr() net.Addr { return a.server.Addr() }
 
-func (a *App) buildPipeline(policy rbac.Resolver) {
+func (a *App) buildPipeline(policy *rbac.Policy) {
 	p := &pipeline{
 		group:  a.cfg.Kafka.Group,
 		topics: a.cfg.Kafka.Topics,
@@ -89,7 +90,7 @@ func (a *App) buildPipeline(policy rbac.Resolver) {
 		board:  newBoard(a.cfg.Alert.Render, a.o.Version, a.o.Recorded, time.Now()),
 		log:    a.log,
 		now:    time.Now,
-		decode: newDecodeStage(a.cfg, policy),
+		decode: newDecodeStage(a.cfg, fingerprint.Roles{Policies: fingerprint.Always(policy)}),
 	}
 	p.engine = newEngine(a.cfg, p.found)
 	p.sources = newSources(&a.cfg.Sources, p.engine.windows)

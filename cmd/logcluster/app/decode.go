@@ -30,10 +30,10 @@ type origin struct {
 	offset, time int64
 }
 
-func newDecodeStage(cfg *Config, policy rbac.Resolver) *decodeStage {
+func newDecodeStage(cfg *Config, roles fingerprint.Roles) *decodeStage {
 	s := &decodeStage{
 		decoder:      ingest.NewDecoder(cfg.Ingest),
-		fingerprints: fingerprint.New(cfg.Fingerprint, policy),
+		fingerprints: fingerprint.New(cfg.Fingerprint, roles),
 	}
 	s.emit = s.observe
 	return s

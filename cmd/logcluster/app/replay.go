@@ -17,6 +17,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/bench/detection"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest"
 	"github.com/logcluster/logcluster/ingest/policy"
@@ -93,11 +94,11 @@ type replay struct {
 	first, last time.Time
 }
 
-func newReplay(o *ReplayOptions, policy rbac.Resolver) *replay {
+func newReplay(o *ReplayOptions, policy *rbac.Policy) *replay {
 	if o.Tenant == "" {
 		o.Tenant = "default"
 	}
-	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, policy)}
+	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, fingerprint.Roles{Policies: fingerprint.Always(policy)})}
 	r.engine = newEngine(o.Config, r.found)
 	r.engine.windows.AddSource(0, "replay")
 	return r
@@ -265,7 +266,7 @@ func (r *replay) finish(labels *detection.Labels, took time.Duration) error {
 
 // loadPolicy reads role manifests; without any it returns nil, a policy that
 // knows nothing.
-func loadPolicy(paths []string, log *slog.Logger) (rbac.Resolver, error) {
+func loadPolicy(paths []string, log *slog.Logger) (*rbac.Policy, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}

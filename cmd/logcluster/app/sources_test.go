@@ -111,7 +111,7 @@ func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 }
 
 func addEvent(e *engine, source int, at int64) {
-	fp := fingerprint.New(fingerprint.DefaultConfig(), nil)
+	fp := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	ev := fingerprint.Event{Time: at, Tenant: "t", User: "u", Verb: "get"}
 	e.windows.Add(&ev, fp.Of(&ev), source, at)
 }
