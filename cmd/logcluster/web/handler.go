@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/logcluster/logcluster/alert"
 )
 
 // Options are what a [Handler] asks. Source, Gatherer and Logger are required.
@@ -63,6 +60,9 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Roles == nil {
+		o.Roles = noRoles{}
+	}
 	s := &site{Options: o, refresh: cfg.Refresh}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
@@ -71,7 +71,12 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	}))
 	mux.HandleFunc("GET /healthz", probe(o.Healthy))
 	mux.HandleFunc("GET /readyz", probe(o.Ready))
-	mux.HandleFunc("GET /api/v1/anomalies", s.api)
+	mux.HandleFunc("GET /api/v1/anomalies", s.anomalies)
+	mux.HandleFunc("GET /api/v1/clusters", s.clusters)
+	mux.HandleFunc("GET /api/v1/families", s.families)
+	mux.HandleFunc("GET /api/v1/policy", s.policy)
+	mux.HandleFunc("GET /api/v1/explain", s.explain)
+	mux.HandleFunc("GET /api/v1/tenants", s.tenants)
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /live", s.live)
 	mux.Handle("GET /assets/", http.FileServerFS(assets))
@@ -118,35 +123,6 @@ type site struct {
 	refresh time.Duration
 }
 
-// Answer is the JSON of /api/v1/anomalies. Fields are only ever added within a
-// schema version.
-type Answer struct {
-	SchemaVersion int       `json:"schema_version"`
-	GeneratedAt   time.Time `json:"generated_at"`
-	Status        Status    `json:"status"`
-	// Anomalies are most anomalous first; empty, never null, when there are
-	// none.
-	Anomalies []Anomaly `json:"anomalies"`
-}
-
-func (s *site) api(w http.ResponseWriter, _ *http.Request) {
-	a := Answer{
-		SchemaVersion: alert.SchemaVersion,
-		GeneratedAt:   s.Now().UTC(),
-		Status:        s.Source.Status(),
-		Anomalies:     s.Source.Anomalies(),
-	}
-	if a.Anomalies == nil {
-		a.Anomalies = []Anomaly{}
-	}
-	b, err := json.Marshal(a)
-	if err != nil {
-		s.fail(w, "render anomalies", err)
-		return
-	}
-	s.send(w, "application/json", b)
-}
-
 func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.render(w, "page.html") }
 
 // live is the changing part of the page, for the script to put in place.
@@ -159,7 +135,7 @@ func (s *site) render(w http.ResponseWriter, name string) {
 		s.fail(w, "render page", err)
 		return
 	}
-	s.send(w, "text/html; charset=utf-8", b.Bytes())
+	s.send(w, http.StatusOK, "text/html; charset=utf-8", b.Bytes())
 }
 
 func (s *site) config(w http.ResponseWriter, _ *http.Request) {
@@ -168,12 +144,13 @@ func (s *site) config(w http.ResponseWriter, _ *http.Request) {
 		s.fail(w, "print configuration", err)
 		return
 	}
-	s.send(w, "text/plain; charset=utf-8", b)
+	s.send(w, http.StatusOK, "text/plain; charset=utf-8", b)
 }
 
-func (s *site) send(w http.ResponseWriter, contentType string, b []byte) {
+func (s *site) send(w http.ResponseWriter, code int, contentType string, b []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(code)
 	if _, err := w.Write(b); err != nil && !errors.Is(err, http.ErrHandlerTimeout) {
 		s.Logger.Debug("answer not taken", "error", err)
 	}

@@ -240,3 +240,12 @@ type FamilyRef struct {
 	// Members is how many role keys it has.
 	Members int `json:"members"`
 }
+
+// noRoles are the Roles of a process that has none.
+type noRoles struct{}
+
+func (noRoles) Clusters(string) []Cluster                         { return nil }
+func (noRoles) Families(string) []Families                        { return nil }
+func (noRoles) Policy(string) (Policy, bool)                      { return Policy{}, false }
+func (noRoles) Explain(string, *rbac.Request) (Explanation, bool) { return Explanation{}, false }
+func (noRoles) Budgets(string) []Budgets                          { return nil }

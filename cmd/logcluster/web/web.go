@@ -1,9 +1,36 @@
 // Package web serves what people and their tools ask a running logcluster for
-// over HTTP: metrics, health, the effective configuration, the ranked list as
-// JSON, and the same list as one page that needs nothing but this binary.
+// over HTTP: metrics, health, the effective configuration, the ranked list and
+// the roles behind it as JSON, and the same as pages that need nothing but this
+// binary.
 //
-// Everything on the page that came from records is attackers' text. It reaches
-// the browser only through html/template, as text, and the page's content
+// # The API
+//
+// All of it is read with GET and answers JSON objects that begin with
+// schema_version and generated_at (see [Head]); fields are only ever added
+// within a version. Times are RFC 3339 in UTC. A list is empty, never null,
+// when there is nothing. Where tenant is left out, every tenant is meant. A
+// request that is wrong is answered with 400 and an [ErrorAnswer].
+//
+//	/api/v1/anomalies                      the ranked list: [Answer]
+//	/api/v1/clusters?tenant=&limit=        the clusters of the last evaluation by
+//	                                       events, 200 unless limit says
+//	                                       otherwise (1 to 2000): [ClustersAnswer]
+//	/api/v1/families?tenant=               the role families: [FamiliesAnswer]
+//	/api/v1/policy?tenant=                 the role policy in force: [PolicyAnswer]
+//	/api/v1/tenants?tenant=                budgets and their use: [TenantsAnswer]
+//	/api/v1/explain?tenant=&user=&group=&verb=&resource=&api_group=&subresource=
+//	    &namespace=&name=&path=            what the policy in force says about a
+//	                                       subject or a request: [ExplainAnswer]
+//
+// In /api/v1/explain user or group is required, group may be repeated, and the
+// groups that a service account has by its name are implied. With verb it asks
+// about one request, to a resource or to a path; without, about everything that
+// the subject may do. It answers 404 when there is no policy.
+//
+// # Attackers' text
+//
+// Everything on the pages that came from records is attackers' text. It reaches
+// the browser only through html/template, as text, and their content
 // security policy allows no script but its own file.
 package web
 
