@@ -1,0 +1,51 @@
+package policy
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+)
+
+// The sources that send an [Update], as [Update].Source and the label source of
+// the metrics spell them. SourceAudit is the audit log itself, whose changes
+// [FromEvent] reads; it is named here so that all are named alike.
+const (
+	SourceFiles   = "files"
+	SourceCluster = "cluster"
+	SourceAudit   = "audit"
+)
+
+// Update is what a source has learned since its previous update; its first one
+// holds everything it knows. It belongs to whoever receives it, but the objects
+// that its changes point to are shared with the source and must not be written
+// to.
+type Update struct {
+	// Source is who tells: SourceFiles or SourceCluster.
+	Source string
+	// Initial says that this is the source's first update since it was started:
+	// everything it knows. It is handed on while the service starts, and also
+	// when it is empty, so that a service that runs has said what it knows.
+	Initial bool
+	// Changes are to be applied in their order. No two are about the same
+	// object. Never empty unless Initial is set.
+	Changes []rbac.Change
+	// Objects is how many objects the source knows after the changes.
+	Objects int
+}
+
+// puts returns a change for each object: everything there is, told to somebody
+// who knows nothing.
+func puts(o *rbac.Objects) []rbac.Change {
+	changes := make([]rbac.Change, 0, o.Len())
+	changes = appendPuts(changes, o.Roles, func(r *rbacv1.Role) rbac.Change { return rbac.Change{Role: r} })
+	changes = appendPuts(changes, o.ClusterRoles, func(r *rbacv1.ClusterRole) rbac.Change { return rbac.Change{ClusterRole: r} })
+	changes = appendPuts(changes, o.RoleBindings, func(b *rbacv1.RoleBinding) rbac.Change { return rbac.Change{RoleBinding: b} })
+	return appendPuts(changes, o.ClusterRoleBindings, func(b *rbacv1.ClusterRoleBinding) rbac.Change { return rbac.Change{ClusterRoleBinding: b} })
+}
+
+func appendPuts[T any](to []rbac.Change, objects []T, put func(*T) rbac.Change) []rbac.Change {
+	for i := range objects {
+		to = append(to, put(&objects[i]))
+	}
+	return to
+}
