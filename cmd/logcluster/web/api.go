@@ -44,8 +44,9 @@ type FamiliesAnswer struct {
 // PolicyAnswer is the JSON of /api/v1/policy.
 type PolicyAnswer struct {
 	Head
-	// Policy is null when no source of RBAC objects is configured.
-	Policy *Policy `json:"policy"`
+	// Policies has one, or one for each tenant that has its own; none when no
+	// source of RBAC objects is configured.
+	Policies []Policy `json:"policies"`
 }
 
 // ExplainAnswer is the JSON of /api/v1/explain.
@@ -104,12 +105,11 @@ func (s *site) families(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) policy(w http.ResponseWriter, r *http.Request) {
-	a := PolicyAnswer{Head: s.head()}
-	if p, ok := s.Roles.Policy(r.URL.Query().Get("tenant")); ok {
-		p.Sources, p.Recent = orEmpty(p.Sources), orEmpty(p.Recent)
-		a.Policy = &p
+	all := slices.Clone(s.Roles.Policies(r.URL.Query().Get("tenant")))
+	for i := range all {
+		all[i].Sources, all[i].Recent = orEmpty(all[i].Sources), orEmpty(all[i].Recent)
 	}
-	s.answer(w, http.StatusOK, a)
+	s.answer(w, http.StatusOK, PolicyAnswer{s.head(), orEmpty(all)})
 }
 
 func (s *site) tenants(w http.ResponseWriter, r *http.Request) {

@@ -72,8 +72,8 @@ func TestAPIRoles(t *testing.T) {
 	if got := decode[FamiliesAnswer](t, h, "/api/v1/families?tenant=staging", 200); len(got.Tenants) != 1 || got.Tenants[0].Silhouette != nil {
 		t.Errorf("families of one tenant: %+v", got)
 	}
-	if got := decode[PolicyAnswer](t, h, "/api/v1/policy?tenant=staging", 200); !reflect.DeepEqual(got.Policy, roles.policy) || roles.tenant != "staging" {
-		t.Errorf("policy: %+v", got.Policy)
+	if got := decode[PolicyAnswer](t, h, "/api/v1/policy?tenant=staging", 200); !reflect.DeepEqual(got.Policies, []Policy{*roles.policy}) || roles.tenant != "staging" {
+		t.Errorf("policy: %+v", got.Policies)
 	}
 	if got := decode[TenantsAnswer](t, h, "/api/v1/tenants", 200); !reflect.DeepEqual(got.Tenants, roles.budgets) {
 		t.Errorf("budgets: %+v", got)
@@ -87,7 +87,7 @@ func TestAPIOfNothing(t *testing.T) {
 		"/api/v1/anomalies": `"anomalies":[]`,
 		"/api/v1/clusters":  `"total":0,"clusters":[]`,
 		"/api/v1/families":  `"tenants":[]`,
-		"/api/v1/policy":    `"policy":null`,
+		"/api/v1/policy":    `"policies":[]`,
 		"/api/v1/tenants":   `"tenants":[]`,
 	}
 	hollow := &fixedRoles{families: []Families{{Tenant: "t", Silhouette: new(float64)}}, policy: &Policy{}, budgets: []Budgets{{Tenant: "t"}}, explanation: &Explanation{Bindings: make([]Binding, 1)}}

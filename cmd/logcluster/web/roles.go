@@ -23,9 +23,10 @@ type Roles interface {
 	// ascending order. A tenant about which nothing was learned yet is left
 	// out.
 	Families(tenant string) []Families
-	// Policy returns the role policy in force for the tenant, and false when
-	// there is none: no source of RBAC objects is configured.
-	Policy(tenant string) (Policy, bool)
+	// Policies returns the role policies in force, in ascending order of
+	// tenant: at most one when asked for a tenant. There are none when no source
+	// of RBAC objects is configured.
+	Policies(tenant string) []Policy
 	// Explain tells what the policy in force now says about a request, and
 	// false when there is no policy. A request without a verb asks for
 	// everything that the subject may do. It does not fill Family.
@@ -98,6 +99,9 @@ type Family struct {
 
 // Policy is the role policy in force and what is known of how fresh it is.
 type Policy struct {
+	// Tenant is whose it is; empty for that of every tenant without one of its
+	// own.
+	Tenant string `json:"tenant"`
 	// Version counts the versions since the state began, from 1.
 	Version uint64 `json:"version"`
 	// InForceSince is the event time from which the version counts.
@@ -246,6 +250,6 @@ type noRoles struct{}
 
 func (noRoles) Clusters(string) []Cluster                         { return nil }
 func (noRoles) Families(string) []Families                        { return nil }
-func (noRoles) Policy(string) (Policy, bool)                      { return Policy{}, false }
+func (noRoles) Policies(string) []Policy                          { return nil }
 func (noRoles) Explain(string, *rbac.Request) (Explanation, bool) { return Explanation{}, false }
 func (noRoles) Budgets(string) []Budgets                          { return nil }

@@ -32,12 +32,12 @@ func (f *fixedRoles) Budgets(tenant string) []Budgets {
 	return only(f.budgets, tenant, func(c Budgets) string { return c.Tenant })
 }
 
-func (f *fixedRoles) Policy(tenant string) (Policy, bool) {
+func (f *fixedRoles) Policies(tenant string) []Policy {
 	f.tenant = tenant
 	if f.policy == nil {
-		return Policy{}, false
+		return nil
 	}
-	return *f.policy, true
+	return []Policy{*f.policy}
 }
 
 func (f *fixedRoles) Explain(tenant string, r *rbac.Request) (Explanation, bool) {
