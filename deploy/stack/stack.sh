@@ -35,7 +35,8 @@ trying things out: no containers, loopback only, every port set in ports.sh.
 
 Servers: $default_servers
          and, when named, alertmanager2, a second instance that knows
-         nothing of the first.
+         nothing of the first, and a Kubernetes API server with what it
+         needs: $kube_servers
 
 Try it:
   deploy/stack/stack.sh up                    # the first time takes a while
@@ -309,7 +310,11 @@ cmd_start() {
 cmd_status() {
 	local name state pid code=0
 	servers_from "$default_servers" "$@"
-	if (($# == 0)) && running alertmanager2; then servers+=(alertmanager2); fi
+	if (($# == 0)); then
+		for name in $all_servers; do
+			if [[ " $default_servers " != *" $name "* ]] && running "$name"; then servers+=("$name"); fi
+		done
+	fi
 	for name in "${servers[@]}"; do
 		state=stopped pid=-
 		if running "$name"; then
@@ -317,7 +322,7 @@ cmd_status() {
 			if ready "$name"; then state=ready; fi
 		fi
 		[[ $state == ready ]] || code=1
-		printf '%-14s %-10s %-8s %-8s %s\n' "$name" "$state" "$(version "$(component "$name")")" "$pid" "$(address "$name")"
+		printf '%-24s %-10s %-8s %-8s %s\n' "$name" "$state" "$(version "$(component "$name")")" "$pid" "$(address "$name")"
 	done
 	return "$code"
 }
@@ -330,7 +335,10 @@ cmd_env() {
 		ALERTMANAGER2_URL "$(address alertmanager2)" \
 		PROMETHEUS_URL "$(address prometheus)" \
 		LOGCLUSTER_PORT "$LOGCLUSTER_PORT"
-	printf 'export STACK_BIN=%q\n' "$cache/bin"
+	printf 'export %s=%q\n' \
+		STACK_BIN "$cache/bin" \
+		STACK_KUBECONFIG "$cache/run/kube-apiserver/kubeconfig" \
+		STACK_AUDIT_LOG "$cache/data/kube-apiserver/audit.log"
 }
 
 cmd_logs() {
