@@ -13,6 +13,9 @@ import (
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
+// fixtures are the records in testdata.
+var fixtures = []string{"event.json", "event_bodies.json", "event_list.json", "event_rbac.json", "events.jsonl"}
+
 func fixture(tb testing.TB, name string) []byte {
 	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -31,6 +34,19 @@ func BenchmarkDecode(b *testing.B) {
 	b.Run("decoder-jx", func(b *testing.B) {
 		d := NewDecoder(DefaultConfig())
 		emit := func(e *fingerprint.Event) { sink += e.Time }
+		b.SetBytes(int64(len(event)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := d.Decode(event, emit); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decoder-jx-attributes", func(b *testing.B) {
+		cfg := DefaultConfig()
+		cfg.Attributes = everyAttribute()
+		d := NewDecoder(cfg)
+		emit := func(e *fingerprint.Event) { sink += int64(len(e.Attributes)) }
 		b.SetBytes(int64(len(event)))
 		b.ReportAllocs()
 		for b.Loop() {
@@ -67,7 +83,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkDecodeShapes shows what the other shapes of a record cost.
 func BenchmarkDecodeShapes(b *testing.B) {
-	for _, name := range []string{"event.json", "event_bodies.json", "event_list.json", "events.jsonl"} {
+	for _, name := range fixtures {
 		b.Run(name, func(b *testing.B) {
 			record := fixture(b, name)
 			d := NewDecoder(DefaultConfig())

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Config bounds what a [Decoder] accepts and keeps.
@@ -30,6 +31,18 @@ type Config struct {
 	// Set it when the audit policy omits the stage ResponseStarted: then a
 	// long-running request counts when it ends, like any other.
 	LongRunningAtEnd bool `yaml:"long_running_at_end"`
+	// Attributes are the names of the further fields that
+	// [fingerprint.Event.Attributes] is to have, each once:
+	//
+	//   - "annotations/<key>": an audit annotation;
+	//   - "extra/<key>": the first value of an extra field of the subject, the
+	//     impersonated user where there is one;
+	//   - "user_agent" and "source": what the event has of the same name.
+	//
+	// One that is empty is as good as absent. The values are masked and cut
+	// like all text. It is not a setting: the application asks for what the
+	// mapping of roles looks at. None cost nothing.
+	Attributes []string `yaml:"-"`
 }
 
 // DefaultConfig returns the limits that suit a kube-apiserver.
@@ -49,5 +62,12 @@ func (c *Config) Validate() error {
 	within("max_depth", c.MaxDepth, 6, 5000)
 	within("max_field_bytes", c.MaxFieldBytes, 64, 1<<20)
 	within("max_groups", c.MaxGroups, 1, 1<<16)
+	for i, name := range c.Attributes {
+		if _, err := parseAttribute(name); err != nil {
+			errs = append(errs, err)
+		} else if slices.Contains(c.Attributes[:i], name) {
+			errs = append(errs, fmt.Errorf("attributes: %q is given twice", name))
+		}
+	}
 	return errors.Join(errs...)
 }

@@ -30,11 +30,21 @@ type Decoder struct {
 	result Result
 	err    *RejectError
 
-	jx, deferred jx.Decoder
+	jx, deferred, body jx.Decoder
+
+	// wanted are the configured attributes; wantExtra says that a user's extra
+	// fields are among them.
+	wanted    []wantedAttribute
+	wantExtra bool
 }
 
-// NewDecoder returns a decoder with the given limits, which must be valid.
-func NewDecoder(cfg Config) *Decoder { return &Decoder{cfg: cfg} }
+// NewDecoder returns a decoder with the given configuration, which must be
+// valid.
+func NewDecoder(cfg Config) *Decoder {
+	d := &Decoder{cfg: cfg}
+	d.wantAttributes()
+	return d
+}
 
 // Decode calls emit for every request in the record, in the order of the
 // record, and counts the rest.
@@ -248,7 +258,9 @@ func (d *Decoder) finishEvent(o *object) {
 		d.reject(reason, field, nil)
 		return
 	}
+	d.finishWrite(o)
 	d.clean(e)
+	d.attributes(o)
 	d.result.Truncated += o.cutLists
 	d.result.Emitted++
 	if o.stage == "ResponseStarted" {

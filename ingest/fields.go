@@ -11,6 +11,9 @@ import (
 const (
 	kindEvent = "Event"
 	kindList  = "EventList"
+
+	annotationDecision = "authorization.k8s.io/decision"
+	annotationReason   = "authorization.k8s.io/reason"
 )
 
 func supported(apiVersion string) bool {
@@ -27,6 +30,12 @@ type object struct {
 	hasObjectRef            bool
 	cutLists                int // lists of groups that were cut
 
+	// request and response are the bodies, unread, when they are JSON objects.
+	request, response jx.Raw
+	// values are what was found of the wanted attributes, in their order, and
+	// actingValues of those that are extra fields of the impersonated user.
+	values, actingValues []string
+
 	// items are the unread items of a list whose kind is not known yet;
 	// listed says that they have been read; repeated, that there were more.
 	items            jx.Raw
@@ -37,11 +46,14 @@ type object struct {
 	badField string
 }
 
-// reset forgets the last object but keeps the memory of its groups.
+// reset forgets the last object but keeps the memory of its lists.
 func (o *object) reset() {
-	groups, acting := o.event.Groups[:0], o.event.ActingGroups[:0]
-	*o = object{}
-	o.event.Groups, o.event.ActingGroups = groups, acting
+	groups, acting, attributes := o.event.Groups[:0], o.event.ActingGroups[:0], o.event.Attributes[:0]
+	values, actingValues := o.values, o.actingValues
+	clear(values)
+	clear(actingValues)
+	*o = object{values: values, actingValues: actingValues}
+	o.event.Groups, o.event.ActingGroups, o.event.Attributes = groups, acting, attributes
 }
 
 func (o *object) fail(reason Reason, field string) {
@@ -74,18 +86,31 @@ func (d *Decoder) field(dec *jx.Decoder, o *object, key []byte) error {
 	case "sourceIPs":
 		return d.firstOf(dec, o, &o.event.Source, "sourceIPs")
 	case "user":
-		return d.user(dec, o, &o.event.User, &o.event.Groups, "user")
+		return d.user(dec, o, &o.event.User, &o.event.Groups, o.values, "user")
 	case "impersonatedUser":
-		return d.user(dec, o, &o.event.ActingAs, &o.event.ActingGroups, "impersonatedUser")
+		return d.user(dec, o, &o.event.ActingAs, &o.event.ActingGroups, o.actingValues, "impersonatedUser")
 	case "objectRef":
 		return d.objectRef(dec, o)
 	case "responseStatus":
 		return d.responseStatus(dec, o)
 	case "annotations":
 		return d.annotations(dec, o)
-	default: // requestObject and responseObject among them
+	case "requestObject":
+		return keepBody(dec, &o.request)
+	case "responseObject":
+		return keepBody(dec, &o.response)
+	default:
 		return dec.Skip()
 	}
+}
+
+// withoutSpace returns a value without the white space before it, which
+// [jx.Decoder.Raw] may leave there.
+func withoutSpace(raw jx.Raw) jx.Raw {
+	for len(raw) > 0 && raw[0] <= ' ' {
+		raw = raw[1:]
+	}
+	return raw
 }
 
 // string reads a string; null empties it.
@@ -94,9 +119,7 @@ func (d *Decoder) string(dec *jx.Decoder, o *object, into *string, field string)
 	if err != nil {
 		return err
 	}
-	for literal[0] <= ' ' { // Raw keeps the white space before an array's item
-		literal = literal[1:]
-	}
+	literal = withoutSpace(literal)
 	switch literal[0] {
 	case '"':
 		*into = d.text(literal)
@@ -135,18 +158,21 @@ func (d *Decoder) enterArray(dec *jx.Decoder, o *object, field string) (it jx.Ar
 	return it, false, dec.Skip()
 }
 
-func (d *Decoder) user(dec *jx.Decoder, o *object, name *string, groups *[]string, field string) error {
+func (d *Decoder) user(dec *jx.Decoder, o *object, name *string, groups *[]string, extra []string, field string) error {
 	*name, *groups = "", (*groups)[:0]
+	d.forgetExtra(extra)
 	it, ok, err := d.enter(dec, o, field)
 	if !ok {
 		return err
 	}
 	for it.Next() {
-		switch string(it.Key()) {
-		case "username":
+		switch key := it.Key(); {
+		case string(key) == "username":
 			err = d.string(dec, o, name, field)
-		case "groups":
+		case string(key) == "groups":
 			err = d.groups(dec, o, groups, field)
+		case d.wantExtra && string(key) == "extra":
+			err = d.extra(dec, o, extra, field)
 		default:
 			err = dec.Skip()
 		}
@@ -273,20 +299,29 @@ func (d *Decoder) code(dec *jx.Decoder, o *object) error {
 func (d *Decoder) annotations(dec *jx.Decoder, o *object) error {
 	e := &o.event
 	e.Decision, e.Reason = fingerprint.DecisionUnknown, ""
+	d.forgetAnnotations(o)
 	it, ok, err := d.enter(dec, o, "annotations")
 	if !ok {
 		return err
 	}
 	for it.Next() {
+		wanted := d.annotation(o, it.Key())
 		switch string(it.Key()) {
-		case "authorization.k8s.io/decision":
+		case annotationDecision:
 			var decision string
 			err = d.string(dec, o, &decision, "annotations.decision")
 			e.Decision = decisionOf(decision)
-		case "authorization.k8s.io/reason":
+			if wanted != nil {
+				*wanted = decision
+			}
+		case annotationReason: // where it is wanted, it is taken from the event
 			err = d.string(dec, o, &e.Reason, "annotations.reason")
 		default:
-			err = dec.Skip()
+			if wanted != nil {
+				err = d.string(dec, o, wanted, "annotations")
+			} else {
+				err = dec.Skip()
+			}
 		}
 		if err != nil {
 			return err

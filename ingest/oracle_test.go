@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -122,6 +123,7 @@ func (o *oracle) object(m map[string]any, inList bool) {
 	var r reader
 	kind, version := r.text(m, "kind"), r.text(m, "apiVersion")
 	e, stage, received, staged := o.event(m, &r)
+	attributes := o.attributes(m, &r)
 	if kind == "EventList" && !inList {
 		o.list(m, version)
 		return
@@ -152,8 +154,56 @@ func (o *oracle) object(m map[string]any, inList bool) {
 	case badTime(received), badTime(staged):
 		reject(ReasonBadTimestamp)
 	default:
-		o.emit(e, stage, received, staged)
+		writes(m, stage, &e)
+		o.emit(e, attributes, stage, received, staged)
 	}
+}
+
+// writes sets what only writes have.
+func writes(m map[string]any, stage string, e *fingerprint.Event) {
+	if !slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, e.Verb) {
+		return
+	}
+	uri, _ := m["requestURI"].(string)
+	_, query, _ := strings.Cut(uri, "?")
+	values, _ := url.ParseQuery(query) // what is not well-formed is left out
+	asked := slices.Contains(values["dryRun"], "All")
+	request, _ := m["requestObject"].(map[string]any)
+	response, _ := m["responseObject"].(map[string]any)
+	if strings.HasPrefix(e.Verb, "delete") {
+		options, _ := request["dryRun"].([]any)
+		asked = slices.Contains(options, any("All")) || request == nil && response != nil && asked
+	}
+	stored := []string{"", "approval", "binding", "ephemeralcontainers", "eviction", "finalize", "resize", "scale", "status"}
+	e.DryRun = asked && e.Resource.Name != "" && slices.Contains(stored, e.Resource.Subresource)
+	kinds := []string{"roles", "clusterroles", "rolebindings", "clusterrolebindings"}
+	if !e.DryRun && stage == "ResponseComplete" && e.Code/100 == 2 && response != nil &&
+		e.Resource.Group == "rbac.authorization.k8s.io" && e.Resource.Subresource == "" && slices.Contains(kinds, e.Resource.Name) {
+		e.Object, _ = json.Marshal(response)
+	}
+}
+
+// attributes reads the configured attributes that are not among the fields of
+// every event.
+func (o *oracle) attributes(m map[string]any, r *reader) map[string]string {
+	found := map[string]string{}
+	user, acting := r.object(m, "user"), r.object(m, "impersonatedUser")
+	for _, name := range o.cfg.Attributes {
+		if key, ok := strings.CutPrefix(name, "annotations/"); ok {
+			found[name] = r.text(r.object(m, "annotations"), key)
+		}
+		key, ok := strings.CutPrefix(name, "extra/")
+		if !ok {
+			continue
+		}
+		first := func(values []string) string { return strings.Join(values, "") } // of one or none
+		own := first(r.texts(r.object(user, "extra"), key, 1))
+		found[name] = first(r.texts(r.object(acting, "extra"), key, 1))
+		if name, _ := acting["username"].(string); name == "" {
+			found["extra/"+key] = own
+		}
+	}
+	return found
 }
 
 func (o *oracle) list(m map[string]any, version string) {
@@ -233,7 +283,7 @@ func badTime(s *string) bool {
 	return !ok
 }
 
-func (o *oracle) emit(e fingerprint.Event, stage string, received, staged *string) {
+func (o *oracle) emit(e fingerprint.Event, attributes map[string]string, stage string, received, staged *string) {
 	e.Latency = -1
 	if received != nil {
 		e.Time, _ = parse(*received)
@@ -254,6 +304,15 @@ func (o *oracle) emit(e fingerprint.Event, stage string, received, staged *strin
 	// Masking and cutting have tests of their own.
 	d := Decoder{cfg: o.cfg}
 	d.clean(&e)
+	for _, name := range o.cfg.Attributes {
+		value := map[string]string{"source": e.Source, "user_agent": e.UserAgent, "annotations/authorization.k8s.io/reason": e.Reason}[name]
+		if value == "" {
+			value = d.cut(d.redact(attributes[name]))
+		}
+		if value != "" {
+			e.Attributes = append(e.Attributes, fingerprint.Attribute{Name: name, Value: value})
+		}
+	}
 	o.result.Truncated += d.result.Truncated
 	o.result.Redacted += d.result.Redacted
 	o.result.Emitted++
