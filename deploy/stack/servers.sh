@@ -144,15 +144,15 @@ required_version() {
 	sed -n -E "s|^(require)?[[:space:]]*$2 v([0-9.]+).*|\2|p" "$here/$1/go.mod"
 }
 
-# configs COMPONENT: the templates in its folder.
+# configs SERVER: its templates in the folder of its component.
 configs() {
 	case $1 in
 	kafka) echo server.properties log4j2.xml ;;
 	loki) echo loki.yaml ;;
-	alertmanager) echo alertmanager.yml ;;
+	alertmanager*) echo alertmanager.yml ;;
 	prometheus) echo prometheus.yml ;;
 	etcd) echo etcd.yaml ;;
-	kubernetes) echo audit-policy.yaml users.csv ;;
+	kube-apiserver) echo audit-policy.yaml users.csv ;;
 	esac
 }
 
@@ -231,6 +231,8 @@ set_kube_apiserver() {
 
 		# A test asks thousands of questions as fast as it can.
 		--enable-priority-and-fairness=false
+		# Also how long a stop waits for those who watch.
+		--request-timeout=10s
 	)
 }
 

@@ -170,7 +170,7 @@ render() {
 		script+="s|@$name@|$(sed 's/[&|\\]/\\&/g' <<<"${!name}")|g;"
 	done
 	mkdir -p "$run" "$DATA"
-	for file in $(configs "$(component "$1")"); do
+	for file in $(configs "$1"); do
 		sed "$script" "$here/$(component "$1")/$file" >"$run/$file"
 	done
 }
@@ -180,7 +180,7 @@ launch_digest() {
 	local file
 	{
 		printf '%s\n' "${command[@]}" "$(<"$cache/stamp/$(component "$1")")"
-		for file in $(configs "$(component "$1")"); do cat "$cache/run/$1/$file"; done
+		for file in $(configs "$1"); do cat "$cache/run/$1/$file"; done
 	} | digest
 }
 
