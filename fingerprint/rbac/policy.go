@@ -27,43 +27,80 @@ func (o *Objects) Len() int {
 // It is exact about RBAC and about nothing else: what other authorizers (node,
 // webhook, the privileged group system:masters) allow, it does not know.
 type Policy struct {
-	roles  []boundRole        // ascending by key, so that sorted indexes are sorted keys
-	users  map[string][]grant // by user name, service accounts included
-	groups map[string][]grant
+	roles    []role    // ascending by key, so that sorted indexes are sorted keys
+	bindings []binding // cluster-wide ones first, then by namespace, by name
+
+	// The bindings of a subject by its name, as ascending indexes.
+	users  map[string][]int32 // service accounts included
+	groups map[string][]int32
 }
 
-// boundRole is a role that some binding refers to. Its rules are empty when
-// the role itself does not exist.
-type boundRole struct {
-	key   string
-	rules []rbacv1.PolicyRule
+// role is a role that exists, or that some binding refers to all the same. Its
+// rules are empty then.
+type role struct {
+	Role
+	key    string
+	exists bool
+	named  bool // a rule has resource names
+	bound  bound
+	rules  []rbacv1.PolicyRule
+
+	inNamespace, clusterWide Power
 }
 
-// grant is one subject of one binding.
-type grant struct {
-	role      int32 // index into Policy.roles
-	namespace string
-	cluster   bool // a ClusterRoleBinding; namespace is empty
+// bound says by which kinds of binding a role is given to somebody.
+type bound uint8
+
+const (
+	boundInNamespace bound = 1 << iota
+	boundClusterWide
+)
+
+// binding is what a RoleBinding and a ClusterRoleBinding have in common.
+type binding struct {
+	Binding
+	role     int32 // index into Policy.roles
+	ref      Role
+	subjects []rbacv1.Subject
+}
+
+// power returns what a role gives by this binding.
+func (p *Policy) power(b *binding) Power {
+	if b.Namespace == "" {
+		return p.roles[b.role].clusterWide
+	}
+	return p.roles[b.role].inNamespace
 }
 
 // New builds a policy. Of two objects of one kind, namespace and name the later
 // one holds. A Role or RoleBinding without a namespace lies in "default", where
 // kubectl would create it. A binding to a role that does not exist still names
-// that role, which then allows nothing. The objects are not retained. The error
-// names the ClusterRole whose aggregation rule is invalid.
+// that role, which then allows nothing. Rules and subjects are shared with the
+// objects, which must not be modified afterwards. The error names the
+// ClusterRole whose aggregation rule is invalid.
+//
+// It takes about as long as sorting the objects (BenchmarkNew).
 func New(o Objects) (*Policy, error) {
 	rules, err := rulesByRole(&o)
 	if err != nil {
 		return nil, err
 	}
-	bindings := bindingsOf(&o)
-	p := &Policy{users: map[string][]grant{}, groups: map[string][]grant{}}
-	index := p.indexRoles(bindings, rules)
-	for i := range bindings {
-		b := &bindings[i]
-		g := grant{role: index[b.role], namespace: b.namespace, cluster: b.namespace == ""}
-		for _, s := range b.subjects {
-			p.bind(s, g)
+	p := &Policy{
+		bindings: bindingsOf(&o),
+		users:    map[string][]int32{},
+		groups:   map[string][]int32{},
+	}
+	index := p.indexRoles(rules)
+	for i := range p.bindings {
+		b := &p.bindings[i]
+		b.role = index[b.ref]
+		kind := boundInNamespace
+		if b.Namespace == "" {
+			kind = boundClusterWide
+		}
+		p.roles[b.role].bound |= kind
+		for j := range b.subjects {
+			p.bind(&b.subjects[j], b.Namespace, int32(i))
 		}
 	}
 	return p, nil
@@ -74,90 +111,115 @@ func (p *Policy) Len() int {
 	if p == nil {
 		return 0
 	}
-	return len(p.roles)
+	n := 0
+	for i := range p.roles {
+		if p.roles[i].bound != 0 {
+			n++
+		}
+	}
+	return n
 }
 
-// indexRoles fills p.roles with every role that a binding names, and returns
-// their indexes.
-func (p *Policy) indexRoles(bindings []binding, rules map[Role][]rbacv1.PolicyRule) map[Role]int32 {
-	index := map[Role]int32{}
-	for _, b := range bindings {
-		index[b.role] = 0
+// indexRoles fills p.roles with every role that exists and every one that a
+// binding names, and returns their indexes.
+func (p *Policy) indexRoles(rules map[Role][]rbacv1.PolicyRule) map[Role]int32 {
+	p.roles = make([]role, 0, len(rules))
+	for r, rules := range rules {
+		p.roles = append(p.roles, newRole(r, rules))
 	}
-	refs := make([]Role, 0, len(index))
-	for r := range index {
-		refs = append(refs, r)
-	}
-	slices.SortFunc(refs, func(a, b Role) int { return cmp.Compare(a.Key(), b.Key()) })
-	p.roles = make([]boundRole, len(refs))
-	for i, r := range refs {
-		index[r] = int32(i)
-		p.roles[i].key = r.Key()
-		for _, rule := range rules[r] {
-			p.roles[i].rules = append(p.roles[i].rules, *rule.DeepCopy())
+	dangling := map[Role]bool{}
+	for i := range p.bindings {
+		ref := p.bindings[i].ref
+		if _, exists := rules[ref]; !exists && !dangling[ref] {
+			dangling[ref] = true
+			p.roles = append(p.roles, role{
+				Role: ref, key: ref.Key(), inNamespace: Power{Class: ClassNone}, clusterWide: Power{Class: ClassNone},
+			})
 		}
+	}
+	slices.SortFunc(p.roles, func(a, b role) int { return cmp.Compare(a.key, b.key) })
+	index := make(map[Role]int32, len(p.roles))
+	for i := range p.roles {
+		index[p.roles[i].Role] = int32(i)
 	}
 	return index
 }
 
-// bind enters a grant under the subject's name. Subjects of other kinds and
-// service accounts without a namespace match nobody, as in Kubernetes.
-func (p *Policy) bind(s rbacv1.Subject, g grant) {
-	switch s.Kind {
-	case rbacv1.UserKind:
-		p.users[s.Name] = append(p.users[s.Name], g)
-	case rbacv1.GroupKind:
-		p.groups[s.Name] = append(p.groups[s.Name], g)
-	case rbacv1.ServiceAccountKind:
-		ns := s.Namespace
-		if ns == "" {
-			ns = g.namespace
-		}
-		if ns != "" {
-			user := serviceAccountPrefix + ns + ":" + s.Name
-			p.users[user] = append(p.users[user], g)
-		}
+func newRole(r Role, rules []rbacv1.PolicyRule) role {
+	n := role{Role: r, key: r.Key(), exists: true, rules: rules}
+	n.inNamespace, n.clusterWide = Power{Class: ClassNone}, Power{Class: ClassNone}
+	for i := range rules {
+		n.named = n.named || len(rules[i].ResourceNames) > 0
+		inNamespace, clusterWide := powerOfRule(&rules[i])
+		n.inNamespace = n.inNamespace.and(inNamespace)
+		n.clusterWide = n.clusterWide.and(clusterWide)
 	}
+	return n
 }
 
-// binding is what a RoleBinding and a ClusterRoleBinding have in common.
-type binding struct {
-	namespace string // empty for a ClusterRoleBinding
-	role      Role
-	subjects  []rbacv1.Subject
-}
-
-// bindingsOf returns the effective bindings in the order of the objects.
-func bindingsOf(o *Objects) []binding {
-	var all []binding
-	at := map[Role]int{}
-	put := func(id Role, b binding) {
-		if i, ok := at[id]; ok {
-			all[i] = b
+// bind enters a binding under the subject's name. Subjects of other kinds and
+// service accounts without a namespace match nobody, as in Kubernetes.
+func (p *Policy) bind(s *rbacv1.Subject, namespace string, binding int32) {
+	to, name := p.groups, s.Name
+	if s.Kind != rbacv1.GroupKind {
+		user, ok := subjectUser(s, namespace)
+		if !ok {
 			return
 		}
-		at[id] = len(all)
-		all = append(all, b)
+		to, name = p.users, user
 	}
+	if known := to[name]; len(known) == 0 || known[len(known)-1] != binding {
+		to[name] = append(known, binding)
+	}
+}
+
+// subjectUser returns the name of the user that a subject of a binding in a
+// namespace stands for, and whether it stands for one.
+func subjectUser(s *rbacv1.Subject, namespace string) (string, bool) {
+	switch s.Kind {
+	case rbacv1.UserKind:
+		return s.Name, true
+	case rbacv1.ServiceAccountKind:
+		namespace = cmp.Or(s.Namespace, namespace)
+		return serviceAccountPrefix + namespace + ":" + s.Name, namespace != ""
+	}
+	return "", false
+}
+
+// bindingsOf returns the effective bindings in their order.
+func bindingsOf(o *Objects) []binding {
+	all := make([]binding, 0, len(o.ClusterRoleBindings)+len(o.RoleBindings))
 	for i := range o.ClusterRoleBindings {
 		b := &o.ClusterRoleBindings[i]
-		put(Role{Name: b.Name}, binding{role: Role{Name: b.RoleRef.Name}, subjects: b.Subjects})
+		all = append(all, binding{Binding: Binding{Name: b.Name}, ref: Role{Name: b.RoleRef.Name}, subjects: b.Subjects})
 	}
 	for i := range o.RoleBindings {
 		b := &o.RoleBindings[i]
 		ns := namespaceOr(b.Namespace)
-		role := Role{Name: b.RoleRef.Name}
+		ref := Role{Name: b.RoleRef.Name}
 		if b.RoleRef.Kind == "Role" {
-			role.Namespace = ns
+			ref.Namespace = ns
 		}
-		put(Role{Namespace: ns, Name: b.Name}, binding{namespace: ns, role: role, subjects: b.Subjects})
+		all = append(all, binding{Binding: Binding{Namespace: ns, Name: b.Name}, ref: ref, subjects: b.Subjects})
 	}
-	return all
+	slices.SortStableFunc(all, func(a, b binding) int { return a.compare(b.Binding) })
+	last := all[:0]
+	for i := range all { // of equal names the last
+		if i+1 == len(all) || all[i].Binding != all[i+1].Binding {
+			last = append(last, all[i])
+		}
+	}
+	return last
+}
+
+// compare orders bindings: cluster-wide ones first, then by namespace, by name.
+func (b Binding) compare(other Binding) int {
+	return cmp.Or(cmp.Compare(b.Namespace, other.Namespace), cmp.Compare(b.Name, other.Name))
 }
 
 // rulesByRole returns the rules of every role, aggregated ones filled in.
 func rulesByRole(o *Objects) (map[Role][]rbacv1.PolicyRule, error) {
-	rules := map[Role][]rbacv1.PolicyRule{}
+	rules := make(map[Role][]rbacv1.PolicyRule, len(o.Roles)+len(o.ClusterRoles))
 	for i := range o.Roles {
 		r := &o.Roles[i]
 		rules[Role{Namespace: namespaceOr(r.Namespace), Name: r.Name}] = r.Rules

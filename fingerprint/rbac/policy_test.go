@@ -80,66 +80,85 @@ func TestResolve(t *testing.T) {
 	}
 	const bot = "system:serviceaccount:shop:bot"
 	for _, tc := range []struct {
-		name    string
-		r       Request
-		key     string
-		allowed bool
-		unknown bool
+		name     string
+		r        Request
+		key      string
+		class    Class
+		allowing string // empty when nothing allows it
+		binding  Binding
 	}{
 		{
-			name: "cluster-wide and in the namespace, whether or not they allow",
-			r:    Request{User: "bob", Groups: []string{"dev"}, Verb: "delete", APIGroup: "apps", Resource: "deployments", Namespace: "shop"},
-			key:  "ClusterRole/view,Role/shop/edit",
+			name:  "cluster-wide and in the namespace, whether or not they allow",
+			r:     Request{User: "bob", Groups: []string{"dev"}, Verb: "delete", APIGroup: "apps", Resource: "deployments", Namespace: "shop"},
+			key:   "ClusterRole/view,Role/shop/edit",
+			class: ClassElevated,
 		},
 		{
-			name: "allowed by one of them",
-			r:    Request{User: "bob", Groups: []string{"dev"}, Verb: "update", APIGroup: "apps", Resource: "deployments", Namespace: "shop"},
-			key:  "ClusterRole/view,Role/shop/edit", allowed: true,
+			name:  "allowed by one of them",
+			r:     Request{User: "bob", Groups: []string{"dev"}, Verb: "update", APIGroup: "apps", Resource: "deployments", Namespace: "shop"},
+			key:   "ClusterRole/view,Role/shop/edit",
+			class: ClassElevated, allowing: "Role/shop/edit",
+			binding: Binding{Namespace: "shop", Name: "editors"},
 		},
 		{
-			name: "not in another namespace",
-			r:    Request{User: "bob", Groups: []string{"dev"}, Verb: "update", APIGroup: "apps", Resource: "deployments", Namespace: "bank"},
-			key:  "ClusterRole/view",
+			name:  "not in another namespace",
+			r:     Request{User: "bob", Groups: []string{"dev"}, Verb: "update", APIGroup: "apps", Resource: "deployments", Namespace: "bank"},
+			key:   "ClusterRole/view",
+			class: ClassRead,
 		},
 		{
-			name: "cluster-wide only for a list over all namespaces",
-			r:    Request{User: "ann", Verb: "list", Resource: "secrets"},
-			key:  "",
+			name:  "cluster-wide only for a list over all namespaces",
+			r:     Request{User: "ann", Verb: "list", Resource: "secrets"},
+			key:   "",
+			class: ClassNone,
 		},
 		{
-			name: "ClusterRole within a namespace",
-			r:    Request{User: "ann", Verb: "list", Resource: "secrets", Namespace: "bank"},
-			key:  "ClusterRole/admin", allowed: true,
+			name:  "ClusterRole within a namespace",
+			r:     Request{User: "ann", Verb: "list", Resource: "secrets", Namespace: "bank"},
+			key:   "ClusterRole/admin",
+			class: ClassEscalate, allowing: "ClusterRole/admin",
+			binding: Binding{Namespace: "bank", Name: "admins"},
 		},
 		{
-			name: "everyone's roles allow but are not in the key",
-			r:    Request{User: "stranger", Verb: "get", Path: "/apis/apps/v1"},
-			key:  "", allowed: true,
+			name:  "everyone's roles allow but are not in the key",
+			r:     Request{User: "stranger", Verb: "get", Path: "/apis/apps/v1"},
+			key:   "",
+			class: ClassNone, allowing: "ClusterRole/discovery",
+			binding: Binding{Name: "everyone"},
 		},
 		{
-			name: "everyone's role in a namespace",
-			r:    Request{User: "stranger", Verb: "get", Resource: "pods", Namespace: "shop"},
-			key:  "", allowed: true,
+			name:  "everyone's role in a namespace",
+			r:     Request{User: "stranger", Verb: "get", Resource: "pods", Namespace: "shop"},
+			key:   "",
+			class: ClassNone, allowing: "ClusterRole/view",
+			binding: Binding{Namespace: "shop", Name: "all"},
 		},
 		{
-			name: "a role bound to the subject too stays",
-			r:    Request{User: "bob", Groups: []string{"dev"}, Verb: "get", Resource: "pods", Namespace: "shop"},
-			key:  "ClusterRole/view,Role/shop/edit", allowed: true,
+			name:  "a role bound to the subject too stays",
+			r:     Request{User: "bob", Groups: []string{"dev"}, Verb: "get", Resource: "pods", Namespace: "shop"},
+			key:   "ClusterRole/view,Role/shop/edit",
+			class: ClassElevated, allowing: "ClusterRole/view",
+			binding: Binding{Name: "viewers"},
 		},
 		{
-			name: "anonymous",
-			r:    Request{User: "system:anonymous", Verb: "get", Path: "/api"},
-			key:  "", allowed: true,
+			name:  "anonymous",
+			r:     Request{User: "system:anonymous", Verb: "get", Path: "/api"},
+			key:   "",
+			class: ClassNone, allowing: "ClusterRole/discovery",
+			binding: Binding{Name: "everyone"},
 		},
 		{
-			name: "a namespace does not matter for a path",
-			r:    Request{User: "bob", Groups: []string{"dev"}, Verb: "get", Path: "/metrics", Namespace: "shop"},
-			key:  "ClusterRole/view",
+			name:  "a namespace does not matter for a path",
+			r:     Request{User: "bob", Groups: []string{"dev"}, Verb: "get", Path: "/metrics", Namespace: "shop"},
+			key:   "ClusterRole/view",
+			class: ClassRead,
 		},
 		{
-			name: "groups of a service account are implied",
-			r:    Request{User: bot, Verb: "create", APIGroup: "batch", Resource: "jobs", Namespace: "shop"},
-			key:  "ClusterRole/view,Role/shop/edit", allowed: true,
+			name:  "groups of a service account are implied",
+			r:     Request{User: bot, Verb: "create", APIGroup: "batch", Resource: "jobs", Namespace: "shop"},
+			key:   "ClusterRole/view,Role/shop/edit",
+			class: ClassElevated, allowing: "ClusterRole/agent",
+			binding: Binding{Name: "accounts"},
 		},
 		{
 			name: "and not doubled when listed",
@@ -147,34 +166,47 @@ func TestResolve(t *testing.T) {
 				User: bot, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"},
 				Verb: "create", APIGroup: "batch", Resource: "jobs", Namespace: "bank",
 			},
-			key: "ClusterRole/admin", allowed: true,
+			key: "ClusterRole/admin", class: ClassEscalate, allowing: "ClusterRole/admin,ClusterRole/agent",
+			binding: Binding{Name: "accounts"},
 		},
 		{
-			name: "a service account of another namespace",
-			r:    Request{User: "system:serviceaccount:bank:bot", Verb: "get", Resource: "pods", Namespace: "shop"},
-			key:  "", allowed: true, // by the binding of all authenticated in shop
+			name:  "a service account of another namespace",
+			r:     Request{User: "system:serviceaccount:bank:bot", Verb: "get", Resource: "pods", Namespace: "shop"},
+			key:   "", // by the binding of all authenticated in shop
+			class: ClassNone, allowing: "ClusterRole/view",
+			binding: Binding{Namespace: "shop", Name: "all"},
 		},
 		{
-			name: "a role that does not exist",
-			r:    Request{User: "eve", Verb: "get", Resource: "pods"},
-			key:  "ClusterRole/gone",
+			name:  "a role that does not exist",
+			r:     Request{User: "eve", Verb: "get", Resource: "pods"},
+			key:   "ClusterRole/gone",
+			class: ClassNone,
 		},
 		{
-			name: "the later of two objects of one name holds",
-			r:    Request{User: "dora", Verb: "delete", Resource: "pods"},
-			key:  "ClusterRole/view",
+			name:  "the later of two objects of one name holds",
+			r:     Request{User: "dora", Verb: "delete", Resource: "pods"},
+			key:   "ClusterRole/view",
+			class: ClassRead,
 		},
 		{
-			name: "no namespace means default",
-			r:    Request{User: "ann", Verb: "get", Resource: "secrets", Namespace: "default"},
-			key:  "Role/default/home", allowed: true,
+			name:  "no namespace means default",
+			r:     Request{User: "ann", Verb: "get", Resource: "secrets", Namespace: "default"},
+			key:   "Role/default/home",
+			class: ClassElevated, allowing: "Role/default/home",
+			binding: Binding{Namespace: "default", Name: "homes"},
 		},
-		{name: "nobody", r: Request{Verb: "get", Resource: "pods"}, unknown: true},
+		{name: "nobody", r: Request{Verb: "get", Resource: "pods"}, class: ClassUnknown},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, known := p.Resolve(&tc.r)
-			if want := (Answer{Key: tc.key, Allowed: tc.allowed}); got != want || known == tc.unknown {
-				t.Errorf("got %+v (known %v), want %+v", got, known, want)
+			if known != (tc.class != ClassUnknown) || got.Power.Class != tc.class {
+				t.Errorf("known %v, power %v, want %v", known, got.Power.Class, tc.class)
+			}
+			want := Answer{
+				Key: tc.key, Power: got.Power, Allowed: tc.allowing != "", Allowing: tc.allowing, Binding: tc.binding,
+			}
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
 	}

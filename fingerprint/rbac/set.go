@@ -1,0 +1,235 @@
+package rbac
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Set holds RBAC objects while they change. Of an object it keeps what counts:
+// namespace, name, resource version, rules, labels and aggregation rule of a
+// ClusterRole, role reference and subjects. It is not safe for concurrent use.
+type Set struct {
+	roles               collection[rbacv1.Role]
+	clusterRoles        collection[rbacv1.ClusterRole]
+	roleBindings        collection[rbacv1.RoleBinding]
+	clusterRoleBindings collection[rbacv1.ClusterRoleBinding]
+}
+
+// collection is the objects of one kind by namespace and name.
+type collection[T any] map[Role]*T
+
+// NewSet returns a set of objects. Of two objects of one kind, namespace and name
+// the later one holds, unless its resource version is lower. A Role or RoleBinding
+// without a namespace lies in "default".
+func NewSet(o Objects) *Set {
+	s := &Set{
+		roles:               collection[rbacv1.Role]{},
+		clusterRoles:        collection[rbacv1.ClusterRole]{},
+		roleBindings:        collection[rbacv1.RoleBinding]{},
+		clusterRoleBindings: collection[rbacv1.ClusterRoleBinding]{},
+	}
+	for i := range o.Roles {
+		s.Apply(Change{Role: &o.Roles[i]})
+	}
+	for i := range o.ClusterRoles {
+		s.Apply(Change{ClusterRole: &o.ClusterRoles[i]})
+	}
+	for i := range o.RoleBindings {
+		s.Apply(Change{RoleBinding: &o.RoleBindings[i]})
+	}
+	for i := range o.ClusterRoleBindings {
+		s.Apply(Change{ClusterRoleBinding: &o.ClusterRoleBindings[i]})
+	}
+	return s
+}
+
+// Apply carries out a change and reports whether it changed what a policy built
+// from the set answers or could answer. An object whose resource version is lower
+// than that of the one held (both are unsigned integers, as Kubernetes writes
+// them) is not applied: sources that tell of the same cluster may do so in any
+// order. A deletion is always applied. The rules and subjects of the object are
+// shared: it must not be modified afterwards.
+func (s *Set) Apply(c Change) (changed bool) {
+	switch {
+	case c.Role != nil:
+		return apply(s.roles, leanRole(c.Role), c.Deleted, sameRole)
+	case c.ClusterRole != nil:
+		return apply(s.clusterRoles, leanClusterRole(c.ClusterRole), c.Deleted, sameClusterRole)
+	case c.RoleBinding != nil:
+		return apply(s.roleBindings, leanRoleBinding(c.RoleBinding), c.Deleted, sameRoleBinding)
+	case c.ClusterRoleBinding != nil:
+		return apply(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding), c.Deleted, sameClusterRoleBinding)
+	}
+	return false
+}
+
+// Len returns how many objects there are.
+func (s *Set) Len() int {
+	return len(s.roles) + len(s.clusterRoles) + len(s.roleBindings) + len(s.clusterRoleBindings)
+}
+
+// Objects returns the objects in ascending order of namespace and name. Rules,
+// subjects and labels are shared with the set and must not be modified.
+func (s *Set) Objects() Objects {
+	return Objects{
+		Roles:               s.roles.sorted(),
+		ClusterRoles:        s.clusterRoles.sorted(),
+		RoleBindings:        s.roleBindings.sorted(),
+		ClusterRoleBindings: s.clusterRoleBindings.sorted(),
+	}
+}
+
+// Diff returns the changes that lead from one set of objects to another:
+// deletions, then what is new or different, each in ascending order of kind,
+// namespace and name. Objects that differ only in what does not count (see [Set])
+// are not different.
+func Diff(before, after Objects) []Change {
+	b, a := NewSet(before), NewSet(after)
+	var changes []Change
+	gone := func(c Change) { c.Deleted = true; changes = append(changes, c) }
+	put := func(c Change) { changes = append(changes, c) }
+
+	ofRole := func(o *rbacv1.Role) Change { return Change{Role: o} }
+	ofClusterRole := func(o *rbacv1.ClusterRole) Change { return Change{ClusterRole: o} }
+	ofRoleBinding := func(o *rbacv1.RoleBinding) Change { return Change{RoleBinding: o} }
+	ofClusterRoleBinding := func(o *rbacv1.ClusterRoleBinding) Change { return Change{ClusterRoleBinding: o} }
+
+	eachGone(b.clusterRoleBindings, a.clusterRoleBindings, func(n Role) {
+		gone(Change{ClusterRoleBinding: &rbacv1.ClusterRoleBinding{ObjectMeta: n.meta()}})
+	})
+	eachGone(b.roleBindings, a.roleBindings, func(n Role) {
+		gone(Change{RoleBinding: &rbacv1.RoleBinding{ObjectMeta: n.meta()}})
+	})
+	eachGone(b.clusterRoles, a.clusterRoles, func(n Role) {
+		gone(Change{ClusterRole: &rbacv1.ClusterRole{ObjectMeta: n.meta()}})
+	})
+	eachGone(b.roles, a.roles, func(n Role) { gone(Change{Role: &rbacv1.Role{ObjectMeta: n.meta()}}) })
+
+	eachPut(b.clusterRoles, a.clusterRoles, sameClusterRole, func(o *rbacv1.ClusterRole) { put(ofClusterRole(o)) })
+	eachPut(b.roles, a.roles, sameRole, func(o *rbacv1.Role) { put(ofRole(o)) })
+	eachPut(b.clusterRoleBindings, a.clusterRoleBindings, sameClusterRoleBinding,
+		func(o *rbacv1.ClusterRoleBinding) { put(ofClusterRoleBinding(o)) })
+	eachPut(b.roleBindings, a.roleBindings, sameRoleBinding, func(o *rbacv1.RoleBinding) { put(ofRoleBinding(o)) })
+	return changes
+}
+
+// object is what the kinds have in common.
+type object[T any] interface {
+	*T
+	metav1.Object
+}
+
+// apply puts or deletes an object of one kind.
+func apply[T any, P object[T]](in collection[T], o P, deleted bool, same func(a, b *T) bool) bool {
+	name := Role{Namespace: o.GetNamespace(), Name: o.GetName()}
+	held, known := in[name]
+	if deleted {
+		delete(in, name)
+		return known
+	}
+	if known && isOlder(o, P(held)) {
+		return false
+	}
+	in[name] = o
+	return !known || !same(held, o)
+}
+
+// isOlder reports whether o is certainly an earlier version than held.
+func isOlder(o, held metav1.Object) bool {
+	a, errA := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+	b, errB := strconv.ParseUint(held.GetResourceVersion(), 10, 64)
+	return errA == nil && errB == nil && a < b
+}
+
+func (c collection[T]) names() []Role {
+	return slices.SortedFunc(maps.Keys(c), func(a, b Role) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+func (c collection[T]) sorted() []T {
+	if len(c) == 0 {
+		return nil
+	}
+	all := make([]T, 0, len(c))
+	for _, n := range c.names() {
+		all = append(all, *c[n])
+	}
+	return all
+}
+
+func eachGone[T any](before, after collection[T], gone func(Role)) {
+	for _, n := range before.names() {
+		if after[n] == nil {
+			gone(n)
+		}
+	}
+}
+
+func eachPut[T any](before, after collection[T], same func(a, b *T) bool, put func(*T)) {
+	for _, n := range after.names() {
+		if b := before[n]; b == nil || !same(b, after[n]) {
+			put(after[n])
+		}
+	}
+}
+
+func (r Role) meta() metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}
+}
+
+// leanMeta returns what counts of an object's metadata.
+func leanMeta(m *metav1.ObjectMeta, namespace string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: namespace, Name: m.Name, ResourceVersion: m.ResourceVersion}
+}
+
+func leanRole(o *rbacv1.Role) *rbacv1.Role {
+	return &rbacv1.Role{ObjectMeta: leanMeta(&o.ObjectMeta, namespaceOr(o.Namespace)), Rules: o.Rules}
+}
+
+func leanClusterRole(o *rbacv1.ClusterRole) *rbacv1.ClusterRole {
+	lean := &rbacv1.ClusterRole{ObjectMeta: leanMeta(&o.ObjectMeta, ""), Rules: o.Rules, AggregationRule: o.AggregationRule}
+	lean.Labels = o.Labels
+	return lean
+}
+
+func leanRoleBinding(o *rbacv1.RoleBinding) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: leanMeta(&o.ObjectMeta, namespaceOr(o.Namespace)), RoleRef: o.RoleRef, Subjects: o.Subjects,
+	}
+}
+
+func leanClusterRoleBinding(o *rbacv1.ClusterRoleBinding) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{ObjectMeta: leanMeta(&o.ObjectMeta, ""), RoleRef: o.RoleRef, Subjects: o.Subjects}
+}
+
+func sameRole(a, b *rbacv1.Role) bool { return sameRules(a.Rules, b.Rules) }
+
+func sameClusterRole(a, b *rbacv1.ClusterRole) bool {
+	return sameRules(a.Rules, b.Rules) && maps.Equal(a.Labels, b.Labels) &&
+		reflect.DeepEqual(a.AggregationRule, b.AggregationRule)
+}
+
+func sameRoleBinding(a, b *rbacv1.RoleBinding) bool {
+	return a.RoleRef == b.RoleRef && slices.Equal(a.Subjects, b.Subjects)
+}
+
+func sameClusterRoleBinding(a, b *rbacv1.ClusterRoleBinding) bool {
+	return a.RoleRef == b.RoleRef && slices.Equal(a.Subjects, b.Subjects)
+}
+
+func sameRules(a, b []rbacv1.PolicyRule) bool {
+	return slices.EqualFunc(a, b, func(a, b rbacv1.PolicyRule) bool { return sameRule(&a, &b) })
+}
+
+func sameRule(a, b *rbacv1.PolicyRule) bool {
+	return slices.Equal(a.Verbs, b.Verbs) && slices.Equal(a.APIGroups, b.APIGroups) &&
+		slices.Equal(a.Resources, b.Resources) && slices.Equal(a.ResourceNames, b.ResourceNames) &&
+		slices.Equal(a.NonResourceURLs, b.NonResourceURLs)
+}
