@@ -150,6 +150,7 @@ var vocabulary = map[string]words{
 	"new_subject_resources": {one: "subject on a resource never touched before", many: "subjects on resources never touched before"},
 	"new_subject_sources":   {one: "subject from an address never seen before", many: "subjects from addresses never seen before"},
 	"new_subject_roles":     {one: "subject under a role never seen before", many: "subjects under roles never seen before"},
+	"new_subject_powers":    {one: "subject with a power never held before", many: "subjects with powers never held before"},
 }
 
 func wordsOf(name string) words {

@@ -79,4 +79,5 @@ var featureNames = [cluster.NumFeatures]string{
 	cluster.NewSubjectResources: "new_subject_resources",
 	cluster.NewSubjectSources:   "new_subject_sources",
 	cluster.NewSubjectRoles:     "new_subject_roles",
+	cluster.NewSubjectPowers:    "new_subject_powers",
 }

@@ -26,7 +26,7 @@ func classOf(k *fingerprint.ClusterKey) class {
 	return c
 }
 
-// kind is a kind of new thing that has a rate: the four first-seen features of
+// kind is a kind of new thing that has a rate: the five first-seen features of
 // a known cluster, and new clusters: of a resource and access that nobody in
 // the tenant had used before, or that others had; their first window mostly
 // allowed, or mostly refused.

@@ -94,6 +94,7 @@ func (w *Windows) whole(start, end int64) bool {
 // closePane moves the frontier to end, over one pane.
 func (w *Windows) closePane(end int64) {
 	w.frontier = end
+	w.turnLimits(end - w.pane)
 	w.missStalled(end)
 	p := takeFirst(&w.open, end/w.pane-1)
 	if p == nil {
@@ -103,14 +104,22 @@ func (w *Windows) closePane(end int64) {
 		w.aliveSince = start - start%w.slide
 	}
 	w.aliveUntil = end
-	overflowed := w.land(p.partials, w.era(end))
-	w.outcomes[Clustered] -= overflowed
-	w.outcomes[Overflow] += overflowed
+	w.land(p.partials, end, false)
 	for _, l := range w.landings {
 		l.tenant.activate(l.series)
 		l.series.push(l.partial)
 	}
 	w.mem.recyclePane(p)
+}
+
+// refuse notes that the budget kept events that came in time out of a cluster
+// of their own.
+func (w *Windows) refuse(t *tenant, by Budget, events uint32) {
+	n := uint64(events)
+	w.outcomes[Clustered] -= n
+	w.outcomes[Overflow] += n
+	w.refused[by] += n
+	t.refused[by] += n
 }
 
 func (w *Windows) era(end int64) int64 { return end / w.seenFor }
@@ -186,6 +195,7 @@ func (w *Windows) skip() {
 		return
 	}
 	w.frontier = to * w.window
+	w.turnLimits(w.frontier - w.pane)
 	w.training = max(w.training, to)
 	w.missStalled(w.frontier)
 	if at := w.frontier - w.frontier%w.forgetEvery; at > from {

@@ -38,28 +38,16 @@ type Config struct {
 	// the sources were not alive. It should be longer than Window, so that
 	// the end of everything is seen once, as windows of zero.
 	MaxGap time.Duration `yaml:"max_gap"`
-	// MaxClusters is how many clusters one tenant may have, and a quarter of it
-	// (64 at least) how many one role may have, so that a scanner cannot take
-	// the whole budget. What comes after is added up in one overflow cluster of
-	// the tenant (role "_overflow"). A cluster costs about 1 KB, and more while
-	// it has events.
-	MaxClusters int `yaml:"max_clusters"`
-	// MaxTenants is how many tenants there may be. What comes after is added
-	// up in the tenant "_overflow".
+	// MaxTenants is how many tenants there may be; those admitted first keep
+	// their place until they had no events for SeenFor. What comes after is
+	// added up in the tenant "_overflow". A tenant costs what its limits allow,
+	// about 2 KB at least, and an evaluation at every slide.
 	MaxTenants int `yaml:"max_tenants"`
 	// MaxDistinct is where the distinct counts of a cluster (subjects, objects,
 	// namespaces, sources) stop being exact and saturate.
 	MaxDistinct int `yaml:"max_distinct"`
-	// MaxSeen bounds the memory of what a tenant was seen to do: for each of
-	// the four kinds (fingerprints, and subjects with resources, sources and
-	// roles) this many entries are remembered, at 20 to 70 bytes each, twice
-	// over (see SeenFor). When it is full, what is not in it is unknown, which
-	// is not the same as new.
-	MaxSeen int `yaml:"max_seen"`
-	// MaxSeenPerSubject is how many entries of one kind one subject (for
-	// fingerprints, one role) may take in that memory, so that a scanner
-	// cannot fill it for the others.
-	MaxSeenPerSubject int `yaml:"max_seen_per_subject"`
+	// Limits are the budgets of a tenant that has none of its own.
+	Limits `yaml:",inline"`
 	// SeenFor is how long something is remembered at least after it was last
 	// seen (twice as long at most), and how long a cluster without events is
 	// kept. At least Window plus Grace plus one hour.
@@ -69,24 +57,19 @@ type Config struct {
 // DefaultConfig returns the configuration that the documentation describes.
 func DefaultConfig() Config {
 	return Config{
-		Pane:              10 * time.Second,
-		Window:            5 * time.Minute,
-		Slide:             30 * time.Second,
-		OutOfOrderness:    20 * time.Second,
-		Grace:             2 * time.Minute,
-		MaxAhead:          5 * time.Minute,
-		MaxGap:            10 * time.Minute,
-		MaxClusters:       10_000,
-		MaxTenants:        1_000,
-		MaxDistinct:       4_096,
-		MaxSeen:           1 << 18,
-		MaxSeenPerSubject: 4_096,
-		SeenFor:           30 * 24 * time.Hour,
+		Pane:           10 * time.Second,
+		Window:         5 * time.Minute,
+		Slide:          30 * time.Second,
+		OutOfOrderness: 20 * time.Second,
+		Grace:          2 * time.Minute,
+		MaxAhead:       5 * time.Minute,
+		MaxGap:         10 * time.Minute,
+		MaxTenants:     1_000,
+		MaxDistinct:    4_096,
+		Limits:         DefaultLimits(),
+		SeenFor:        30 * 24 * time.Hour,
 	}
 }
-
-// clustersOfRole is how many clusters one role of a tenant may have.
-func (c *Config) clustersOfRole() int { return max(c.MaxClusters/4, 64) }
 
 // maxPanes bounds the panes of a window: they are all kept.
 const maxPanes = 10_000
@@ -108,11 +91,8 @@ func (c Config) Validate() error {
 	require(c.Grace >= 0 && c.Grace <= 24*time.Hour, "grace: %v is not between 0 and 24h", c.Grace)
 	require(c.MaxAhead > 0, "max_ahead: %v is not positive", c.MaxAhead)
 	require(c.MaxGap >= c.Slide, "max_gap: %v is shorter than slide (%v)", c.MaxGap, c.Slide)
-	require(c.MaxClusters > 0, "max_clusters: %d is not positive", c.MaxClusters)
 	require(c.MaxTenants > 0, "max_tenants: %d is not positive", c.MaxTenants)
 	require(c.MaxDistinct > 0 && c.MaxDistinct <= 1<<20, "max_distinct: %d is not between 1 and %d", c.MaxDistinct, 1<<20)
-	require(c.MaxSeen > 0 && c.MaxSeen <= 1<<26, "max_seen: %d is not between 1 and %d", c.MaxSeen, 1<<26)
-	require(c.MaxSeenPerSubject > 0, "max_seen_per_subject: %d is not positive", c.MaxSeenPerSubject)
 	require(c.SeenFor >= c.Window+c.Grace+time.Hour, "seen_for: %v is shorter than window + grace + 1h", c.SeenFor)
-	return errors.Join(problems...)
+	return errors.Join(append(problems, c.Limits.Validate())...)
 }

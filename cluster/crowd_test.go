@@ -74,7 +74,7 @@ func TestKnownClustersAreCountedInACrowd(t *testing.T) {
 	add(at)
 	add(at + 60e9)
 	w.Advance(&counter{})
-	flood(w, at+60e9, w.openClusters+5, byRole)
+	flood(w, at+60e9, max(w.cfg.MaxClusters, minOpen)+5, byRole)
 	add(at + 60e9)
 	add(at + int64(time.Hour))
 	var got uint32

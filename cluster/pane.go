@@ -92,18 +92,23 @@ func (w *Windows) crowded(key *fingerprint.ClusterKey, at *pane) (tenant string,
 	held, here := at.tenants[key.Tenant]
 	t := w.tenants[key.Tenant]
 	switch {
-	case t == nil && !here && len(at.tenants) >= w.openTenants:
+	case t == nil && !here && len(at.tenants) >= w.openTenants && w.limits.byTenant[key.Tenant] == nil:
 		return OverflowName, true
-	case held >= w.openClusters && (t == nil || t.clusters[key.ID] == nil):
+	case held >= minOpen && held >= w.limitsOf(key.Tenant).MaxClusters && (t == nil || t.clusters[key.ID] == nil):
 		return key.Tenant, true
 	}
 	return "", false
 }
 
-// betterKnown reports whether a names the source of the cluster's role with
-// more authority than b. Only that may differ between two keys of a cluster.
+// betterKnown reports whether a tells more of the cluster's role than b: it
+// names a source with more authority, or the same one and more power. Nothing
+// else may differ between two keys of a cluster, so the best known of several
+// does not depend on their order.
 func betterKnown(a, b *fingerprint.ClusterKey) bool {
-	return a.RoleSource != 0 && (b.RoleSource == 0 || a.RoleSource < b.RoleSource)
+	if a.RoleSource != b.RoleSource {
+		return a.RoleSource != 0 && (b.RoleSource == 0 || a.RoleSource < b.RoleSource)
+	}
+	return a.Power > b.Power
 }
 
 // takeFirst removes the pane with the index, which no pane of the list comes

@@ -37,9 +37,10 @@ func (w *Windows) restore(st *State) error {
 	}
 	w.started, w.mark, w.frontier = st.Started, st.Mark, st.Frontier
 	w.aliveSince, w.aliveUntil = st.AliveSince, st.AliveUntil
-	w.training, w.outcomes, w.spilled, w.unknown = st.Training, st.Outcomes, st.Spilled, st.Unknown
+	w.training, w.outcomes, w.refused = st.Training, st.Outcomes, st.Refused
+	w.spilled, w.unknown = st.Spilled, st.Unknown
 	l := loader{State: st, w: w, keys: slices.Clone(st.Keys)}
-	return errors.Join(l.sources(), l.panes(), l.tenants(), l.pending())
+	return errors.Join(l.limits(), l.sources(), l.panes(), l.tenants(), l.pending())
 }
 
 // loader reads a State.
@@ -47,6 +48,29 @@ type loader struct {
 	*State
 	w    *Windows
 	keys []fingerprint.ClusterKey
+}
+
+func (l *loader) limits() error {
+	load := func(from *SavedLimits) (overrides, error) {
+		to := overrides{from: from.From, byTenant: make(map[string]*Limits, len(from.Tenants))}
+		for i := range from.Tenants {
+			t := &from.Tenants[i]
+			if err := t.Limits.Validate(); err != nil {
+				return to, fmt.Errorf("limits of tenant %q: %w", t.Name, err)
+			}
+			limits := t.Limits
+			to.byTenant[t.Name] = &limits
+		}
+		return to, nil
+	}
+	var err error
+	l.w.limits, err = load(&l.Limits)
+	for i := range l.NextLimits {
+		next, nextErr := load(&l.NextLimits[i])
+		err = errors.Join(err, nextErr)
+		l.w.nextLimits = append(l.w.nextLimits, next)
+	}
+	return err
 }
 
 func (l *loader) sources() error {
@@ -165,7 +189,7 @@ func (l *loader) tenants() error {
 		if l.w.tenants[from.Name] != nil || len(from.Overflow) > 1 {
 			return fmt.Errorf("tenant: %w", errState)
 		}
-		t := newTenant(from.Name)
+		t := l.w.newTenant(from.Name)
 		l.w.addTenant(t)
 		for j := range from.Clusters {
 			s, err := l.series(t, &from.Clusters[j])
@@ -184,6 +208,7 @@ func (l *loader) tenants() error {
 			}
 			t.overflow = s
 		}
+		t.rate.full, t.refused = from.RateFull, from.Refused
 		if err := l.seen(&t.seen, &from.Seen); err != nil {
 			return err
 		}
@@ -220,7 +245,7 @@ func (l *loader) series(t *tenant, from *SavedCluster) (*series, error) {
 }
 
 func (l *loader) seen(to *seen, from *SavedSeen) error {
-	to.era, to.unknown = from.Era, from.Unknown
+	to.now, to.era, to.full, to.powers, to.unknown = from.Now, from.Era, from.Full, from.Powers, from.Unknown
 	if l.SeenFor != l.w.seenFor {
 		to.era = l.w.era(l.Frontier)
 	}
@@ -230,6 +255,11 @@ func (l *loader) seen(to *seen, from *SavedSeen) error {
 			l.generation(&to.previous[k], &from.Previous[k]),
 		); err != nil {
 			return err
+		}
+		for _, key := range from.Current[k].Keys {
+			if to.previous[k].keys.find(key) != nil {
+				to.carried[k]++
+			}
 		}
 	}
 	return nil

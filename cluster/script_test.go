@@ -143,7 +143,7 @@ func (s *script) config(args []string) {
 	c.Window, c.MaxGap = time.Minute, 2*time.Minute
 	numbers := map[string]*int{
 		"max_clusters": &c.MaxClusters, "max_tenants": &c.MaxTenants, "max_distinct": &c.MaxDistinct,
-		"max_seen": &c.MaxSeen, "max_seen_per_subject": &c.MaxSeenPerSubject,
+		"max_new_clusters": &c.MaxNewClusters, "max_fingerprints": &c.MaxFingerprints, "max_seen": &c.MaxSeen, "max_seen_per_subject": &c.MaxSeenPerSubject,
 	}
 	lengths := map[string]*time.Duration{
 		"pane": &c.Pane, "window": &c.Window, "slide": &c.Slide, "grace": &c.Grace,
@@ -248,7 +248,7 @@ func (s *script) Evaluate(e *Evaluation) {
 
 var featureNames = [NumFeatures]string{
 	"events", "denied", "failed", "subjects", "objects", "namespaces", "sources",
-	"new_fingerprints", "new_resources", "new_sources", "new_roles",
+	"new_fingerprints", "new_resources", "new_sources", "new_roles", "new_powers",
 }
 
 func (s *script) windows(windows []Window) {

@@ -4,6 +4,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // kind is one of the things that are watched for being new.
@@ -14,35 +15,52 @@ const (
 	seenResources             // (subject, resource, access), by subject
 	seenContacts              // (subject, source), by subject
 	seenRoles                 // (subject, role key), by subject
+	seenPowers                // (subject, class of power), by subject
 	numKinds
 )
 
 // firstSeen are the features that count news, in the order of kind.
-var firstSeen = [numKinds]Feature{NewFingerprints, NewSubjectResources, NewSubjectSources, NewSubjectRoles}
+var firstSeen = [numKinds]Feature{NewFingerprints, NewSubjectResources, NewSubjectSources, NewSubjectRoles, NewSubjectPowers}
+
+// relearn is how long after its memory was full a tenant's things are unknown
+// although there is room again, and how long after the first class of power was
+// known none is new. What comes every day is learnt in that time; it is the
+// default of the baselines' learning period.
+const relearn = 12 * hour
 
 // seen is a tenant's bounded memory of what was seen before: two generations a
 // kind. What is met goes into the current one; every Config.SeenFor the
 // current one becomes the old one and the old one is forgotten. So a thing is
 // remembered for one to two times SeenFor after it was last seen.
 //
-// There is no other eviction: memory that is full, and a subject that has used
-// up its quota, take nothing more. What is not found then is unknown and not
-// counted as new; and a subject that was over its quota in the old generation
-// stays unknown in the current one, since its things were not all remembered.
+// There is no other eviction. Both generations together hold as many distinct
+// things as the limit says, so that what is known can always be carried over,
+// and nothing that is met once displaces what is met all the time. What comes
+// when it is full is unknown and not counted as new, and so is everything that
+// is not found for a while after (see relearn): it may have been refused. The
+// same holds for an owner that has used up its quota, and a role its share, to
+// the end of the generation after.
 type seen struct {
+	now      int64 // event time, never going back
 	era      int64 // event time divided by SeenFor
 	current  [numKinds]generation
 	previous [numKinds]generation
-	unknown  uint64 // things met that could not be told from new ones
+	carried  [numKinds]int    // how many keys are in both
+	full     [numKinds]int64  // when something was refused for lack of room, 0 for never
+	powers   int64            // when the first class of power was met, 0 for never
+	unknown  [numKinds]uint64 // things met that could not be told from new ones
 }
 
 type generation struct {
-	keys   table
-	quotas table // by owner: the keys it has here; one above the quota when some were refused
+	keys table
+	// quotas are how many keys of it each owner has, and how many new ones each
+	// role brought in. The id is 1 when some were refused, else 0.
+	quotas table
 }
 
-// turn moves on to the era. Eras never go back.
-func (s *seen) turn(era int64, mem *slabs) {
+// turn moves on to the time and its era. Neither goes back.
+func (s *seen) turn(now, era int64, mem *slabs) {
+	s.now = max(s.now, now)
 	if era <= s.era {
 		return
 	}
@@ -54,6 +72,7 @@ func (s *seen) turn(era int64, mem *slabs) {
 		} else {
 			s.current[k].reset(mem)
 		}
+		s.carried[k] = 0
 	}
 	s.era = era
 }
@@ -63,47 +82,121 @@ func (g *generation) reset(mem *slabs) {
 	g.quotas.reset(mem)
 }
 
-// meet notes that the owner was seen with the key and reports whether that is
-// new.
-func (s *seen) meet(k kind, key uint64, owner uint32, c *Config, mem *slabs) bool {
+// sighting is a thing that was met: its key, who is made to pay for it, and the
+// role under which it was met.
+type sighting struct{ key, owner, role uint64 }
+
+// meet notes a sighting and reports whether it is the first of its key.
+func (s *seen) meet(k kind, m sighting, l *Limits, mem *slabs) bool {
 	current, previous := &s.current[k], &s.previous[k]
-	if current.keys.find(key) != nil {
+	if current.keys.find(m.key) != nil {
 		return false
 	}
-	known := previous.keys.find(key) != nil
-	if current.keys.size >= c.MaxSeen {
-		if !known {
-			s.unknown++
+	if previous.keys.find(m.key) != nil {
+		if current.affords(m.owner, l.MaxSeenPerSubject) {
+			current.charge(m.owner, mem)
+			current.remember(m.key, mem)
+			s.carried[k]++
 		}
 		return false
 	}
-	quota := uint32(c.MaxSeenPerSubject)
-	q, added := current.quotas.put(uint64(owner), mem)
-	if !added && q.n >= quota {
-		q.n = quota + 1
-		if !known {
-			s.unknown++
-		}
-		return false
-	}
-	q.n++
-	entry, _ := current.keys.put(key, mem)
-	entry.n = 1
-	if known {
-		return false
-	}
-	if q := previous.quotas.find(uint64(owner)); q != nil && q.n > quota {
-		s.unknown++
+	if !s.admit(k, m, l, mem) || s.blind(k, m) {
+		s.unknown[k]++
 		return false
 	}
 	return true
 }
 
-// size is the number of keys remembered.
+// admit remembers a key that is in neither generation, and reports whether
+// there was room.
+func (s *seen) admit(k kind, m sighting, l *Limits, mem *slabs) bool {
+	if s.distinct(k) >= l.seen(k) {
+		s.full[k] = s.now
+		return false
+	}
+	current, paysRole := &s.current[k], k != seenPrints // whose owner is the role
+	if !current.affords(m.owner, l.MaxSeenPerSubject) || paysRole && !current.affords(m.role, l.seenOfRole()) {
+		return false
+	}
+	if paysRole {
+		current.charge(m.role, mem)
+	}
+	current.charge(m.owner, mem)
+	current.remember(m.key, mem)
+	return true
+}
+
+// blind reports whether the key may have been refused before: then it cannot
+// be told from a new one.
+func (s *seen) blind(k kind, m sighting) bool {
+	if s.full[k] != 0 && s.now < s.full[k]+relearn {
+		return true
+	}
+	for _, quotas := range [...]*table{&s.current[k].quotas, &s.previous[k].quotas} {
+		for _, payer := range [...]uint64{m.owner, m.role} {
+			if q := quotas.find(payer); q != nil && q.id != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// affords reports whether the payer has taken less than the quota, and notes
+// when it was refused.
+func (g *generation) affords(payer uint64, quota int) bool {
+	q := g.quotas.find(payer)
+	if q == nil || int(q.n) < quota {
+		return true
+	}
+	q.id = 1
+	return false
+}
+
+// charge adds one to what the payer has taken.
+func (g *generation) charge(payer uint64, mem *slabs) {
+	q, added := g.quotas.put(payer, mem)
+	if added {
+		q.n = 0
+	}
+	q.n++
+}
+
+func (g *generation) remember(key uint64, mem *slabs) {
+	entry, _ := g.keys.put(key, mem)
+	entry.n = 1
+}
+
+// meetPower notes that the subject was seen with the class of power and reports
+// whether that is new. A policy that is loaded tells the power of everybody at
+// once: so the first class of a subject is no news, nor are the others until
+// the tenant has had the time to show them.
+func (s *seen) meetPower(m sighting, l *Limits, mem *slabs) bool {
+	if s.powers == 0 {
+		s.powers = s.now
+	}
+	known := s.current[seenPowers].quotas.find(m.owner) != nil || s.previous[seenPowers].quotas.find(m.owner) != nil
+	return s.meet(seenPowers, m, l, mem) && known && s.now >= s.powers+relearn
+}
+
+// distinct is the number of different keys of a kind that are remembered.
+func (s *seen) distinct(k kind) int {
+	return s.current[k].keys.size + s.previous[k].keys.size - s.carried[k]
+}
+
+// size is the number of keys remembered, in both generations.
 func (s *seen) size() int {
 	n := 0
 	for k := range s.current {
 		n += s.current[k].keys.size + s.previous[k].keys.size
+	}
+	return n
+}
+
+// unknownThings is how many things of all kinds could not be told from new ones.
+func (s *seen) unknownThings() (n uint64) {
+	for _, k := range s.unknown {
+		n += k
 	}
 	return n
 }
@@ -130,25 +223,34 @@ func traitsOf(key *fingerprint.ClusterKey) traits {
 
 // recognise counts in p.news what of the partial was never seen before, and
 // remembers it. Keys are met in ascending order.
-func (s *seen) recognise(p *partial, t traits, c *Config, mem *memory) {
+func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
+	// Owners have 32 bits where a tally keeps them; roles are told from them by
+	// the other 32.
+	role := t.role | 1<<63
+	power := p.key.Power
 	mem.sorted = p.subjects.appendSorted(mem.sorted[:0])
 	for _, subject := range mem.sorted {
-		owner := uint32(subject.key)
-		s.count(p, seenResources, mix(subject.key, t.resource), owner, c, mem)
-		s.count(p, seenRoles, mix(subject.key, t.role), owner, c, mem)
+		owner := uint64(uint32(subject.key))
+		s.count(p, seenResources, sighting{mix(subject.key, t.resource), owner, role}, l, mem)
+		s.count(p, seenRoles, sighting{mix(subject.key, t.role), owner, role}, l, mem)
+		// That a subject has any class at all is told by its quota: so it is
+		// kept under its whole hash.
+		if power != rbac.ClassUnknown && s.meetPower(sighting{mix(subject.key, uint64(power)), subject.key, role}, l, &mem.slabs) {
+			p.news[seenPowers]++
+		}
 	}
 	mem.sorted = p.contacts.appendSorted(mem.sorted[:0])
 	for _, contact := range mem.sorted {
-		s.count(p, seenContacts, contact.key, contact.id, c, mem)
+		s.count(p, seenContacts, sighting{contact.key, uint64(contact.id), role}, l, mem)
 	}
 	mem.sorted = p.prints.appendSorted(mem.sorted[:0])
 	for _, print := range mem.sorted {
-		s.count(p, seenPrints, print.key, uint32(t.role), c, mem)
+		s.count(p, seenPrints, sighting{print.key, uint64(uint32(t.role)), role}, l, mem)
 	}
 }
 
-func (s *seen) count(p *partial, k kind, key uint64, owner uint32, c *Config, mem *memory) {
-	if s.meet(k, key, owner, c, &mem.slabs) {
+func (s *seen) count(p *partial, k kind, m sighting, l *Limits, mem *memory) {
+	if s.meet(k, m, l, &mem.slabs) {
 		p.news[k]++
 	}
 }

@@ -6,8 +6,8 @@ func TestSeenRemembersOneToTwoEras(t *testing.T) {
 	c, mem := DefaultConfig(), &slabs{}
 	var s seen
 	meet := func(era int64, key uint64) bool {
-		s.turn(era, mem)
-		return s.meet(seenRoles, key, 1, &c, mem)
+		s.turn(0, era, mem)
+		return s.meet(seenRoles, sighting{key, 1, 2}, &c.Limits, mem)
 	}
 	for _, step := range []struct {
 		era  int64
@@ -36,25 +36,25 @@ func TestSeenQuota(t *testing.T) {
 	c, mem := DefaultConfig(), &slabs{}
 	c.MaxSeenPerSubject = 3
 	var s seen
-	count := func(owner uint32, from, to uint64) (news int) {
+	count := func(owner, from, to uint64) (news int) {
 		for key := from; key < to; key++ {
-			if s.meet(seenContacts, mix(uint64(owner), key), owner, &c, mem) {
+			if s.meet(seenContacts, sighting{mix(owner, key), owner, 1 << 63}, &c.Limits, mem) {
 				news++
 			}
 		}
 		return news
 	}
-	s.turn(1, mem)
+	s.turn(0, 1, mem)
 	if got := count(7, 0, 10); got != 3 {
 		t.Errorf("%d new for the scanner, want its quota of 3", got)
 	}
 	if got := count(8, 0, 2); got != 2 {
 		t.Errorf("%d new for another subject, want 2", got)
 	}
-	if s.unknown != 7 {
-		t.Errorf("%d unknown, want 7", s.unknown)
+	if s.unknownThings() != 7 {
+		t.Errorf("%d unknown, want 7", s.unknownThings())
 	}
-	s.turn(2, mem)
+	s.turn(0, 2, mem)
 	if got := count(7, 0, 12); got != 0 {
 		t.Errorf("%d new in the era after, want 0", got)
 	}
@@ -65,15 +65,15 @@ func TestSeenQuota(t *testing.T) {
 
 func TestSeenFull(t *testing.T) {
 	c, mem := DefaultConfig(), &slabs{}
-	c.MaxSeen = 5
+	c.MaxFingerprints = 5
 	var s seen
 	news := 0
 	for key := range uint64(20) {
-		if s.meet(seenPrints, key*0x9e3779b97f4a7c15, uint32(key), &c, mem) {
+		if s.meet(seenPrints, sighting{key * 0x9e3779b97f4a7c15, key, 1 << 63}, &c.Limits, mem) {
 			news++
 		}
 	}
-	if news != 5 || s.unknown != 15 || s.size() != 5 {
-		t.Errorf("%d new, %d unknown, %d remembered; want 5, 15, 5", news, s.unknown, s.size())
+	if news != 5 || s.unknownThings() != 15 || s.size() != 5 {
+		t.Errorf("%d new, %d unknown, %d remembered; want 5, 15, 5", news, s.unknownThings(), s.size())
 	}
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/logcluster/logcluster/fingerprint"
@@ -23,6 +24,7 @@ func (w *Windows) Snapshot() State {
 		AliveUntil: w.aliveUntil,
 		Training:   w.training,
 		Outcomes:   w.outcomes,
+		Refused:    w.refused,
 		Spilled:    w.spilled,
 		Unknown:    w.unknown,
 	}
@@ -41,7 +43,19 @@ func (w *Windows) Snapshot() State {
 	for _, t := range w.byTenant {
 		s.Tenants = append(s.Tenants, s.saveTenant(t))
 	}
+	s.Limits = saveLimits(&w.limits)
+	for i := range w.nextLimits {
+		s.NextLimits = append(s.NextLimits, saveLimits(&w.nextLimits[i]))
+	}
 	return s.State
+}
+
+func saveLimits(o *overrides) SavedLimits {
+	saved := SavedLimits{From: o.from}
+	for _, name := range slices.Sorted(maps.Keys(o.byTenant)) {
+		saved.Tenants = append(saved.Tenants, SavedTenantLimits{Name: name, Limits: *o.byTenant[name]})
+	}
+	return saved
 }
 
 // saver builds a State, giving names and keys their places in the order of
@@ -148,7 +162,10 @@ func savePending(p *pending) SavedTraining {
 }
 
 func (s *saver) saveTenant(t *tenant) SavedTenant {
-	saved := SavedTenant{Name: t.name, Seen: SavedSeen{Era: t.seen.era, Unknown: t.seen.unknown}}
+	saved := SavedTenant{
+		Name: t.name, RateFull: t.rate.full, Refused: t.refused,
+		Seen: SavedSeen{Now: t.seen.now, Era: t.seen.era, Full: t.seen.full, Powers: t.seen.powers, Unknown: t.seen.unknown},
+	}
 	ids := make([]fingerprint.ID, 0, len(t.clusters))
 	for id := range t.clusters {
 		ids = append(ids, id)

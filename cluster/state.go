@@ -5,7 +5,7 @@ import (
 )
 
 // StateVersion is the version of [State] that this package writes and reads.
-const StateVersion = 1
+const StateVersion = 2
 
 // State is everything that a [Windows] knows, as plain values for encoding: a
 // restored Windows goes on exactly like the one that the state was taken of.
@@ -24,6 +24,7 @@ type State struct {
 	AliveSince, AliveUntil int64
 	Training               int64
 	Outcomes               [NumOutcomes]uint64
+	Refused                [NumBudgets]uint64
 	Spilled                uint64
 	Unknown                uint64
 
@@ -36,6 +37,22 @@ type State struct {
 	Late    []SavedPane
 	Pending []SavedTraining
 	Tenants []SavedTenant
+
+	// Limits are the overrides in force, NextLimits those set for later.
+	Limits     SavedLimits
+	NextLimits []SavedLimits // ascending From
+}
+
+// SavedLimits are the limits of the tenants that have their own.
+type SavedLimits struct {
+	From    int64
+	Tenants []SavedTenantLimits // ascending Name
+}
+
+// SavedTenantLimits are the limits of one tenant.
+type SavedTenantLimits struct {
+	Name   string
+	Limits Limits
 }
 
 // SavedSource is the state of a source.
@@ -105,6 +122,8 @@ type SavedTenant struct {
 	Clusters []SavedCluster // ascending cluster id
 	Overflow []SavedCluster // at most one
 	Seen     SavedSeen
+	RateFull int64 // when the bucket of new clusters will be full
+	Refused  [NumBudgets]uint64
 }
 
 // SavedCluster is the recent past of a cluster.
@@ -117,8 +136,10 @@ type SavedCluster struct {
 
 // SavedSeen is a tenant's memory of what was seen before, by kind.
 type SavedSeen struct {
-	Era               int64
-	Unknown           uint64
+	Now, Era          int64
+	Full              [numKinds]int64
+	Powers            int64
+	Unknown           [numKinds]uint64
 	Current, Previous [numKinds]SavedGeneration
 }
 

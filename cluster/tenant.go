@@ -16,11 +16,14 @@ const OverflowName = "_overflow"
 // tenant is the state of one tenant.
 type tenant struct {
 	name     string
+	limits   *Limits
 	clusters map[fingerprint.ID]*series // without the overflow
 	ofRole   map[string]int             // how many of them each role has
 	overflow *series                    // nil until needed
 	active   []*series                  // those with partials kept, ascending cluster id
 	seen     seen
+	rate     bucket             // of new clusters
+	refused  [NumBudgets]uint64 // events in time
 
 	// folded is the overflow's partial of the pane being closed.
 	folded *partial
@@ -52,8 +55,8 @@ type landing struct {
 // land decides where partials belong: in ascending (tenant, cluster id) order
 // it admits tenants and clusters as far as the budgets reach, folds the rest
 // into the overflow, and counts what was never seen before. Partials that were
-// folded are recycled. It returns how many events went to the overflow.
-func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
+// folded are recycled. The partials are of before the time at, and late or not.
+func (w *Windows) land(partials []*partial, at int64, late bool) {
 	slices.SortFunc(partials, func(a, b *partial) int {
 		if c := strings.Compare(a.key.Tenant, b.key.Tenant); c != 0 {
 			return c
@@ -64,27 +67,22 @@ func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
 	for _, p := range partials {
 		p.settle(w.cfg.MaxDistinct, &w.mem)
 		t := w.admitTenant(p.key.Tenant)
-		if isOverflow(p.key) {
-			p.forgetPairs(&w.mem)
-			overflowed += uint64(p.events)
-			w.fold(t, p)
-			continue
+		t.seen.turn(at, w.era(at), &w.mem.slabs)
+		s, by := w.admitCluster(t, p)
+		switch {
+		case s != nil:
+			t.seen.recognise(p, s.traits, t.limits, &w.mem)
+		case !isOverflow(p.key):
+			t.seen.recognise(p, traitsOf(p.key), t.limits, &w.mem)
 		}
-		s := w.admitCluster(t, p)
-		var tr traits
-		if s != nil {
-			tr = s.traits
-		} else {
-			tr = traitsOf(p.key)
-		}
-		t.seen.turn(era, &w.mem.slabs)
-		t.seen.recognise(p, tr, &w.cfg, &w.mem)
 		p.forgetPairs(&w.mem)
 		if s != nil {
 			w.landings = append(w.landings, landing{t, s, p})
 			continue
 		}
-		overflowed += uint64(p.events)
+		if !late {
+			w.refuse(t, by, p.events)
+		}
 		w.fold(t, p)
 	}
 	for _, l := range w.landings {
@@ -95,7 +93,6 @@ func (w *Windows) land(partials []*partial, era int64) (overflowed uint64) {
 		l.series.first = min(l.series.first, l.partial.pane)
 		l.series.last = max(l.series.last, l.partial.pane)
 	}
-	return overflowed
 }
 
 // fold adds a partial to the overflow of its tenant and recycles it.
@@ -113,7 +110,7 @@ func (w *Windows) fold(t *tenant, p *partial) {
 }
 
 // admitTenant returns the tenant, or the overflow tenant when there is no room
-// for another.
+// for another. There is always room for one that has limits of its own.
 func (w *Windows) admitTenant(name string) *tenant {
 	if t := w.tenants[name]; t != nil {
 		return t
@@ -122,16 +119,19 @@ func (w *Windows) admitTenant(name string) *tenant {
 	if w.tenants[OverflowName] != nil {
 		named--
 	}
-	if named >= w.cfg.MaxTenants && name != OverflowName {
+	if named >= w.cfg.MaxTenants && name != OverflowName && w.limits.byTenant[name] == nil {
 		return w.admitTenant(OverflowName)
 	}
-	t := newTenant(strings.Clone(name))
+	t := w.newTenant(strings.Clone(name))
 	w.addTenant(t)
 	return t
 }
 
-func newTenant(name string) *tenant {
-	return &tenant{name: name, clusters: make(map[fingerprint.ID]*series), ofRole: make(map[string]int)}
+func (w *Windows) newTenant(name string) *tenant {
+	return &tenant{
+		name: name, limits: w.limitsOf(name),
+		clusters: make(map[fingerprint.ID]*series), ofRole: make(map[string]int),
+	}
 }
 
 func (w *Windows) addTenant(t *tenant) {
@@ -141,17 +141,26 @@ func (w *Windows) addTenant(t *tenant) {
 }
 
 // admitCluster returns the series of the partial's cluster, nil when it
-// belongs to the overflow.
-func (w *Windows) admitCluster(t *tenant, p *partial) *series {
+// belongs to the overflow, and then the budget that it is beyond.
+func (w *Windows) admitCluster(t *tenant, p *partial) (*series, Budget) {
 	if s := t.clusters[p.key.ID]; s != nil {
-		return s
+		return s, 0
 	}
-	if t.name != p.key.Tenant || len(t.clusters) >= w.cfg.MaxClusters || t.ofRole[p.key.Role] >= w.cfg.clustersOfRole() {
-		return nil
+	switch {
+	case t.name != p.key.Tenant, t.name == OverflowName && isOverflow(p.key):
+		return nil, BudgetTenants
+	case isOverflow(p.key):
+		return nil, BudgetPane
+	case len(t.clusters) >= t.limits.MaxClusters:
+		return nil, BudgetClusters
+	case t.ofRole[p.key.Role] >= t.limits.clustersOfRole():
+		return nil, BudgetRole
+	case !t.rate.take(t.seen.now, t.limits.MaxNewClusters):
+		return nil, BudgetRate
 	}
 	s := w.newSeries(p.key, p.pane)
 	w.addCluster(t, s)
-	return s
+	return s, 0
 }
 
 func (w *Windows) addCluster(t *tenant, s *series) {
@@ -196,7 +205,7 @@ func (w *Windows) forget(now int64) {
 		if len(t.clusters) > 0 || t.overflow != nil {
 			return false
 		}
-		w.unknown += t.seen.unknown
+		w.unknown += t.seen.unknownThings()
 		t.seen.reset(&w.mem.slabs)
 		delete(w.tenants, t.name)
 		return true

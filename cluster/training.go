@@ -130,7 +130,7 @@ func (w *Windows) finalise(v Visitor) {
 
 // correct adds the late events of a training window to its rows.
 func (w *Windows) correct(p *pending, late *pane) {
-	w.land(late.partials, w.era((p.index+1)*w.window))
+	w.land(late.partials, (p.index+1)*w.window, true)
 	for _, l := range w.landings {
 		r := p.row(l.tenant.name, l.series)
 		l.series.correct(&r.counts, l.partial, p.index*w.panesPerWindow)

@@ -33,6 +33,7 @@ const (
 	NewSubjectResources                // (subject, resource, access) pairs never seen before
 	NewSubjectSources                  // (subject, source) pairs never seen before
 	NewSubjectRoles                    // (subject, role key) pairs never seen before
+	NewSubjectPowers                   // (subject, class of power) pairs never seen before
 	NumFeatures
 )
 

@@ -14,7 +14,7 @@ import (
 // else, as long as no pane is crowded.
 //
 // Memory is bounded by the budgets of [Config]. A pane is crowded when it holds
-// as many clusters of a tenant as Config.MaxClusters, or as many tenants as
+// as many clusters of a tenant as Limits.MaxClusters, or as many tenants as
 // Config.MaxTenants (4,096 at least, at about 1 KB each). It then takes only
 // clusters that were admitted before; the first events of others are counted in
 // the overflow at once, which ones depends on how sources were interleaved and
@@ -29,7 +29,12 @@ type Windows struct {
 	pane, window, slide, outOfOrder, grace, maxAhead, maxGap, seenFor int64
 	panesPerWindow, panesPerSlide                                     int64
 	forgetEvery                                                       int64
-	openTenants, openClusters                                         int // see crowded
+	openTenants                                                       int // see crowded
+
+	// limits are the overrides in force, nextLimits those set for later,
+	// ascending.
+	limits     overrides
+	nextLimits []overrides
 
 	mem memory
 
@@ -59,6 +64,7 @@ type Windows struct {
 	clusters int       // of all tenants, without overflows
 
 	outcomes [NumOutcomes]uint64
+	refused  [NumBudgets]uint64 // of outcomes[Overflow]
 	spilled  uint64
 	unknown  uint64 // of tenants that were forgotten
 
@@ -88,7 +94,7 @@ func New(c Config) *Windows {
 		sources:    make(map[int]*source),
 		tenants:    make(map[string]*tenant),
 	}
-	w.openTenants, w.openClusters = max(c.MaxTenants, minOpen), max(c.MaxClusters, minOpen)
+	w.openTenants = max(c.MaxTenants, minOpen)
 	w.panesPerWindow = w.window / w.pane
 	w.panesPerSlide = w.slide / w.pane
 	w.forgetEvery = max(w.seenFor/32/w.window, 1) * w.window
@@ -162,62 +168,3 @@ func (w *Windows) count(at *pane, e *fingerprint.Event, fp *fingerprint.Fingerpr
 }
 
 func (w *Windows) capped(n int) uint32 { return uint32(min(n, w.cfg.MaxDistinct)) }
-
-// Stats are counters and gauges of a [Windows], for metrics. Times are Unix
-// nanoseconds of event time, 0 before the first event.
-type Stats struct {
-	// Outcomes counts the events by [Outcome] since the beginning. Events of
-	// open panes are counted as Clustered; some may turn out as Overflow when
-	// their pane closes.
-	Outcomes [NumOutcomes]uint64
-	// Spilled is how many of the events (late ones included) met a pane that was
-	// crowded, and went to the overflow without waiting for its close: see
-	// [Windows].
-	Spilled uint64
-	// Watermark is how far event time has advanced and Frontier the end of the
-	// last closed pane.
-	Watermark, Frontier int64
-	// Newest is the highest accepted event time of any source. The difference
-	// to Watermark beyond Config.OutOfOrderness is how far sources are apart:
-	// it is held in memory, in OpenPanes panes with OpenPartials partials (a
-	// partial is what one cluster did in one pane).
-	Newest                  int64
-	OpenPanes, OpenPartials int
-	// Tenants and Clusters are those known, without overflows; ActiveClusters
-	// had events in or shortly before the last window.
-	Tenants, Clusters, ActiveClusters int
-	// Seen is the size of the memory of what was seen before, in entries, and
-	// SeenUnknown how many things could not be told from new ones because it
-	// was full.
-	Seen        int
-	SeenUnknown uint64
-}
-
-// Stats returns the counters and gauges. It takes time in proportion to the
-// number of tenants.
-func (w *Windows) Stats() Stats {
-	st := Stats{
-		Outcomes:    w.outcomes,
-		Spilled:     w.spilled,
-		Watermark:   w.mark,
-		Frontier:    w.frontier,
-		OpenPanes:   len(w.open),
-		Clusters:    w.clusters,
-		SeenUnknown: w.unknown,
-	}
-	for _, s := range w.bySource {
-		st.Newest = max(st.Newest, s.high)
-	}
-	for _, p := range w.open {
-		st.OpenPartials += len(p.partials)
-	}
-	for _, t := range w.byTenant {
-		if t.name != OverflowName {
-			st.Tenants++
-		}
-		st.ActiveClusters += len(t.active)
-		st.Seen += t.seen.size()
-		st.SeenUnknown += t.seen.unknown
-	}
-	return st
-}
