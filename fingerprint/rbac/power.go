@@ -17,6 +17,10 @@ const (
 	ReadNamedSecrets Capability = 1 << iota
 	// ReadSecrets: get, list or watch any secrets.
 	ReadSecrets
+	// CreateSecrets: create secrets. Whoever reads secrets as well mints tokens:
+	// the API server fills a token of any service account of the namespace into
+	// a secret that asks for it.
+	CreateSecrets
 	// RunWorkloads: create pods or what makes pods, or change them, and so use
 	// every secret and service account of the namespace. Custom resources whose
 	// controllers make pods are not known.
@@ -32,7 +36,7 @@ const (
 	// ProxyNodes: talk to kubelets, which run commands in every pod of a node
 	// without asking admission or telling the audit log.
 	ProxyNodes
-	// MintTokens: create tokens of service accounts.
+	// MintTokens: create tokens of service accounts, or CreateSecrets and read them.
 	MintTokens
 	// ApproveCertificates: approve or sign certificate requests.
 	ApproveCertificates
@@ -55,12 +59,12 @@ const (
 
 const (
 	elevatedCapabilities = ReadSecrets | RunWorkloads | Connect | WriteNamespaces
-	escalateCapabilities = (endOfCapabilities - 1) &^ (elevatedCapabilities | ReadNamedSecrets)
+	escalateCapabilities = (endOfCapabilities - 1) &^ (elevatedCapabilities | ReadNamedSecrets | CreateSecrets)
 )
 
 // capabilityNames are the words for the capabilities, from the lowest bit up.
 var capabilityNames = [...]string{
-	"read_named_secrets", "read_secrets", "run_workloads", "connect", "write_namespaces",
+	"read_named_secrets", "read_secrets", "create_secrets", "run_workloads", "connect", "write_namespaces",
 	"write_volumes", "proxy_nodes", "mint_tokens", "approve_certificates", "write_admission",
 	"bind", "write_roles", "escalate", "impersonate", "everything",
 }
@@ -161,8 +165,23 @@ type Power struct {
 	Capabilities Capability
 }
 
-// and returns the power of two sets of rules together. A class is that of the
-// most powerful rule, so no combination is more than its parts.
+// and returns the power of two sets of rules together: that of the more
+// powerful, unless one creates secrets and the other reads them.
 func (p Power) and(other Power) Power {
-	return Power{Class: max(p.Class, other.Class), Capabilities: p.Capabilities | other.Capabilities}
+	all := p.Capabilities | other.Capabilities
+	if all.Has(CreateSecrets) && all&(ReadSecrets|ReadNamedSecrets) != 0 {
+		all |= MintTokens
+	}
+	return Power{Class: max(p.Class, other.Class, all.class()), Capabilities: all}
+}
+
+// class returns the class that capabilities raise a subject to in a namespace.
+func (c Capability) class() Class {
+	switch {
+	case c&escalateCapabilities != 0:
+		return ClassEscalate
+	case c&elevatedCapabilities != 0:
+		return ClassElevated
+	}
+	return ClassNone
 }

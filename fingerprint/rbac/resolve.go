@@ -12,9 +12,12 @@ const (
 
 // Resolve answers a request; see [Resolver] and [Answer]. A binding to everybody
 // never enters the key; a role that another binding gives to the subject in
-// particular does, even if everybody has it. A service
-// account and an anonymous user have their implied groups even when the
-// request does not list them.
+// particular does, even if everybody has it.
+//
+// A list of groups that has system:authenticated or system:unauthenticated in it
+// is complete, as the ones in audit records are. To any other, the groups that
+// the user is in by its name are added: those of everybody, and those of the
+// service accounts.
 //
 // It allocates, and takes about a microsecond for a subject with a few roles; a
 // [Cache] remembers its answers.
@@ -101,16 +104,14 @@ func (c *collector) subject(user string, groups []string) {
 	}
 }
 
-// impliedGroups returns the groups that a user is in by being what it is,
-// whether or not they are listed.
+// impliedGroups returns the groups that a user is in by its name, unless the
+// list is complete (impersonated service accounts may lack their groups).
 func impliedGroups(user string, listed []string) []string {
 	switch {
-	case user == "":
+	case user == "", slices.Contains(listed, groupAuthenticated), slices.Contains(listed, groupUnauthenticated):
 		return nil
 	case user == userAnonymous:
 		return []string{groupUnauthenticated}
-	case slices.Contains(listed, groupUnauthenticated):
-		return nil
 	}
 	groups := []string{groupAuthenticated}
 	if ns, ok := ServiceAccountNamespace(user); ok {

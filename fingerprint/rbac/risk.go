@@ -45,6 +45,7 @@ func PowerOf(rules []rbacv1.PolicyRule, clusterWide bool) (Power, []Reason) {
 		power = power.and(p)
 		reasons = appendReasons(reasons, &rules[i], p, clusterWide)
 	}
+	reasons = appendTokenReason(reasons, power)
 	slices.SortStableFunc(reasons, func(a, b Reason) int { return cmp.Compare(b.Capability, a.Capability) })
 	return power, reasons
 }
@@ -156,6 +157,7 @@ var risks = [...]risk{
 		RunWorkloads, verbsPut, "batch", []string{"jobs", "cronjobs"}, false,
 		"runs containers with any secret and service account of the namespace",
 	},
+	{CreateSecrets, verbCreate, "", []string{"secrets"}, false, "puts secrets where others look for them"},
 	{ReadSecrets, verbsRead, "", []string{"secrets"}, false, "reads passwords, keys and tokens"},
 }
 
@@ -195,17 +197,6 @@ func powerOfRule(rule *rbacv1.PolicyRule) (inNamespace, clusterWide Power) {
 		clusterWide.Class = ClassAdmin
 	}
 	return inNamespace, clusterWide
-}
-
-// class returns the class that capabilities raise a subject to in a namespace.
-func (c Capability) class() Class {
-	switch {
-	case c&escalateCapabilities != 0:
-		return ClassEscalate
-	case c&elevatedCapabilities != 0:
-		return ClassElevated
-	}
-	return ClassNone
 }
 
 func isEverything(rule *rbacv1.PolicyRule) bool {
@@ -317,6 +308,22 @@ func appendReasons(to []Reason, rule *rbacv1.PolicyRule, p Power, clusterWide bo
 		to = append(to, Reason{Capability: r.given(rule), Rule: *rule, Text: r.text(rule, verbs)})
 	}
 	return to
+}
+
+// appendTokenReason appends the reason for tokens that are minted by creating
+// secrets, where nothing else mints them.
+func appendTokenReason(to []Reason, p Power) []Reason {
+	gives := func(c Capability) int {
+		return slices.IndexFunc(to, func(r Reason) bool { return r.Capability&c != 0 })
+	}
+	creates := gives(CreateSecrets)
+	if !p.Capabilities.Has(MintTokens) || creates < 0 || gives(MintTokens|Everything) >= 0 {
+		return to
+	}
+	return append(to, Reason{
+		Capability: MintTokens, Rule: to[creates].Rule,
+		Text: "create secrets, and read them: acts as service accounts by tokens kept in secrets",
+	})
 }
 
 // text says in one line what of a rule runs the risk, and what that means.

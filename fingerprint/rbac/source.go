@@ -11,6 +11,9 @@ var sourceNames = [...]string{
 	SourceConvention: "convention",
 }
 
+// SourceCount is how many sources there are, SourceUnknown included.
+const SourceCount = len(sourceNames)
+
 // String returns the source as it is written in output: rbac, annotation,
 // mapping, convention or unknown.
 func (s Source) String() string {
