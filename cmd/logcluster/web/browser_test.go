@@ -37,11 +37,15 @@ func chromium(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func serve(t *testing.T, src Source) string {
+func serve(t *testing.T, src Source) string { return serveRoles(t, src, nil) }
+
+func serveRoles(t *testing.T, src Source, roles Roles) string {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Refresh = time.Second
-	srv := httptest.NewServer(NewHandler(cfg, optionsOf(src)))
+	o := optionsOf(src)
+	o.Roles = roles
+	srv := httptest.NewServer(NewHandler(cfg, o))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -89,16 +93,33 @@ func TestScreenshots(t *testing.T) {
 	if dir == "" {
 		t.Skip("skipped: set LOGCLUSTER_SCREENSHOTS to a directory to have the page drawn there")
 	}
-	pages := map[string]Source{"list": story(), "open": &fixed{story().status, story().anomalies[:2]}, "empty": learning()}
-	for name, src := range pages {
-		url := serve(t, src) + "/"
-		if name == "open" {
-			url += "#00c19f0c2d6be1a45d01"
-		}
+	yes, no := true, false
+	allowed, refused, everything := teams(), teams(), teams()
+	allowed.explanation, refused.explanation, everything.explanation = deployer(&yes), deployer(&no), deployer(nil)
+	runner := "explain?namespace=payments&user=system:serviceaccount:payments:ci-runner"
+	pages := map[string]struct {
+		src   Source
+		roles Roles
+		path  string
+	}{
+		"list":       {story(), teams(), ""},
+		"stale":      {story(), stale(), ""},
+		"open":       {&fixed{story().status, story().anomalies[:2]}, teams(), "#00c19f0c2d6be1a45d01"},
+		"empty":      {learning(), nil, ""},
+		"roles":      {story(), teams(), "roles#family-5be1a45d019f0c2d"},
+		"doubts":     {story(), stale(), "roles"},
+		"no-roles":   {learning(), nil, "roles"},
+		"ask":        {story(), teams(), "explain"},
+		"allowed":    {story(), allowed, runner + "&verb=get&resource=secrets&name=registry"},
+		"refused":    {story(), refused, "explain?user=alice&verb=get&resource=secrets"},
+		"everything": {story(), everything, runner},
+	}
+	for name, page := range pages {
+		url := serveRoles(t, page.src, page.roles) + "/" + page.path
 		for _, width := range []int{1280, 768, 400} {
 			for _, theme := range []string{"light", "dark"} {
 				args := []string{
-					fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 900, 768: 1100, 400: 1700}[width]),
+					fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 1000, 768: 1200, 400: 1900}[width]),
 					"--virtual-time-budget=1500", "--screenshot=" + filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)),
 				}
 				if theme == "dark" {

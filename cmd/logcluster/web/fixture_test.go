@@ -120,9 +120,15 @@ func story() *fixed {
 			EventsPerSecond: 18423.4, Consumed: 12_345_678, Late: 1204, Rejected: 17, Lag: 2310, Clusters: 512, Tenants: 3,
 		},
 		anomalies: []Anomaly{
-			{Alert: theft, Trend: jump(2, 212, 44)},
-			{Alert: evil, Trend: jump(0, 3, 40)},
-			{Alert: exec, Trend: jump(0.2, 4, 55)},
+			{
+				Alert: theft, Trend: jump(2, 212, 44), Power: "escalate",
+				Family: &FamilyRef{ID: "00aa11bb22cc33de", Name: "ClusterRole/ci-deployer,Role/payments/ci", Members: 1},
+			},
+			{Alert: evil, Trend: jump(0, 3, 40), Power: "admin"},
+			{
+				Alert: exec, Trend: jump(0.2, 4, 55), Power: "elevated",
+				Family: &FamilyRef{ID: "5be1a45d019f0c2d", Name: "Role/*/debugger", Members: 4},
+			},
 			{Alert: silent, Trend: wave(60, func(i int) float64 {
 				if i > 30 {
 					return 0

@@ -39,9 +39,9 @@ type Options struct {
 
 // security is sent with every answer. The policy allows the page its own files
 // and nothing else: no inline script or style, no other origin, no frame, no
-// form. Whatever text of a record might slip through would not run.
+// form that leads elsewhere. Whatever text of a record might slip through would not run.
 var security = map[string]string{
-	"Content-Security-Policy":      "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	"Content-Security-Policy":      "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
 	"Referrer-Policy":              "no-referrer",
@@ -79,6 +79,9 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/tenants", s.tenants)
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /live", s.live)
+	mux.HandleFunc("GET /roles", s.rolesPage)
+	mux.HandleFunc("GET /roles/live", s.rolesLive)
+	mux.HandleFunc("GET /explain", s.explainPage)
 	mux.Handle("GET /assets/", http.FileServerFS(assets))
 	if o.Config != nil {
 		mux.HandleFunc("GET /config", s.config)
@@ -123,13 +126,29 @@ type site struct {
 	refresh time.Duration
 }
 
-func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.render(w, "page.html") }
+func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.draw(w, "anomalies", s.list()) }
 
 // live is the changing part of the page, for the script to put in place.
-func (s *site) live(w http.ResponseWriter, _ *http.Request) { s.render(w, "live") }
+func (s *site) live(w http.ResponseWriter, _ *http.Request) { s.draw(w, "live", s.list()) }
 
-func (s *site) render(w http.ResponseWriter, name string) {
-	v := newView(s.Source.Status(), s.Source.Anomalies(), s.Now().UTC(), s.refresh)
+func (s *site) list() view {
+	policies := s.Roles.Policies("")
+	v := newView(s.Source.Status(), s.Source.Anomalies(), s.Now().UTC(), s.refresh, len(policies) > 0)
+	v.Notices = newNotices(policies, s.Roles.Budgets(""))
+	return v
+}
+
+func (s *site) rolesPage(w http.ResponseWriter, _ *http.Request) { s.draw(w, "roles", s.roles()) }
+
+func (s *site) rolesLive(w http.ResponseWriter, _ *http.Request) { s.draw(w, "roles-live", s.roles()) }
+
+func (s *site) roles() rolesView {
+	now, status := s.Now().UTC(), s.Source.Status()
+	return newRolesView(newLayout("/roles", status.Version, s.refresh, now), status,
+		s.Roles.Families(""), s.Roles.Policies(""), s.Roles.Budgets(""), now)
+}
+
+func (s *site) draw(w http.ResponseWriter, name string, v any) {
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name, v); err != nil {
 		s.fail(w, "render page", err)

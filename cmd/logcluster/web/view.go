@@ -1,9 +1,7 @@
 package web
 
 import (
-	"embed"
 	"fmt"
-	"html/template"
 	"math"
 	"strconv"
 	"strings"
@@ -12,30 +10,21 @@ import (
 	"github.com/logcluster/logcluster/alert"
 )
 
-//go:embed assets/app.css assets/app.js assets/icon.svg
-var assets embed.FS
-
-//go:embed page.html
-var pageText string
-
-var templates = template.Must(template.New("page.html").Parse(pageText))
-
 // maxRows is how many anomalies the page draws. A person reads ten; the API
 // gives them all.
 const maxRows = 100
 
-// view is the page as text: the template decides nothing.
+// view is the page of the list as text: the template decides nothing.
 type view struct {
-	Version   string
-	RefreshMS int64
-	Now       string
-	Tiles     []tile
-	Learning  string // until when, empty when nothing is learning
-	Headline  string // what a screen reader is told when it changes
-	Empty     *empty // instead of rows
-	Counts    string // how many rows are in which state
-	Rows      []row
-	More      int
+	layout
+	Tiles    []tile
+	Learning string // until when, empty when nothing is learning
+	Notices  []notice
+	Headline string // what a screen reader is told when it changes
+	Empty    *empty // instead of rows
+	Counts   string // how many rows are in which state
+	Rows     []row
+	More     int
 }
 
 // tile is one figure of the status header.
@@ -54,7 +43,9 @@ type row struct {
 	// Who is the subject, WhoRole its role; the role stands in Who when no
 	// subject is known.
 	Who, WhoRole            string
-	Role, RoleSource        string
+	Role, RoleSource        string      // RoleSource is empty when it is unknown
+	Power, PowerWords       string      // empty when it is unknown
+	Family                  *familyLink // nil when there is none
 	Access, Group, Resource string
 	Tenant, Summary         string
 	Observed, Usual         string
@@ -73,15 +64,16 @@ type row struct {
 
 type feature struct{ Name, Observed, Expected, Band, Z string }
 
-type subject struct{ Name, Share string }
+// subject is who acted. Explain links to what it may do; empty without a
+// policy.
+type subject struct{ Name, Share, Explain string }
 
 type part struct{ Role, Access, Resource, Z string }
 
-func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration) view {
-	v := view{
-		Version: s.Version, RefreshMS: refresh.Milliseconds(),
-		Now: now.Format("15:04:05 UTC"), Tiles: tiles(s, now),
-	}
+// newView draws the list. With explainable, subjects link to what the policy
+// says about them.
+func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration, explainable bool) view {
+	v := view{layout: newLayout("/", s.Version, refresh, now), Tiles: tiles(s, now)}
 	if s.Learning && !s.LearningUntil.IsZero() {
 		v.Learning = clock(s.LearningUntil, s.Watermark)
 	} else if s.Learning {
@@ -101,6 +93,11 @@ func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration
 		r := newRow(&shown[i], s.Watermark)
 		if c := shown[i].Cluster; !linked[c] {
 			linked[c], r.Anchor = true, c
+		}
+		for j := range r.Subjects {
+			if explainable {
+				r.Subjects[j].Explain = explainLink(r.Tenant, r.Subjects[j].Name)
+			}
 		}
 		v.Rows = append(v.Rows, r)
 	}
@@ -189,7 +186,7 @@ func tiles(s Status, now time.Time) []tile {
 func newRow(a *Anomaly, watermark time.Time) row {
 	r := row{
 		ID: a.ID, Rank: "–", Z: signed(a.Z), Severity: a.Severity, State: a.State,
-		Role: strings.ReplaceAll(a.Role, ",", ", "), RoleSource: a.RoleSource,
+		Role:   strings.ReplaceAll(a.Role, ",", ", "),
 		Access: a.Access, Group: a.APIGroup,
 		Resource: strings.TrimPrefix(a.Resource, "nonresource:"),
 		Tenant:   a.Tenant, Summary: a.Summary,
@@ -206,9 +203,7 @@ func newRow(a *Anomaly, watermark time.Time) row {
 	if d := until.Sub(a.StartedAt); d > 0 {
 		r.For = span(d)
 	}
-	if a.Role == "" || a.Role == "unknown" {
-		r.Role = "role unknown"
-	}
+	r.tellRole(a)
 	r.Who, r.WhoRole = r.Role, ""
 	if len(a.Subjects) > 0 {
 		r.Who, r.WhoRole = a.Subjects[0].Name, r.Role
@@ -229,12 +224,28 @@ func newRow(a *Anomaly, watermark time.Time) row {
 		})
 	}
 	for _, s := range a.Subjects {
-		r.Subjects = append(r.Subjects, subject{s.Name, percent(s.Share)})
+		r.Subjects = append(r.Subjects, subject{Name: s.Name, Share: percent(s.Share)})
 	}
 	for _, p := range a.Parts {
 		r.Parts = append(r.Parts, part{p.Role, p.Access, p.Resource, signed(p.Z)})
 	}
 	return r
+}
+
+// tellRole says as what the subjects acted, and with which power.
+func (r *row) tellRole(a *Anomaly) {
+	if a.Role == "" || a.Role == "unknown" {
+		r.Role = "role unknown"
+	}
+	if a.RoleSource != "" && a.RoleSource != "unknown" {
+		r.RoleSource = "from " + a.RoleSource
+	}
+	if r.PowerWords = powerWords(a.Power); r.PowerWords != "" {
+		r.Power = a.Power
+	}
+	if f := a.Family; f != nil {
+		r.Family = &familyLink{f.ID, f.Name, plural(f.Members, "role", "roles")}
+	}
 }
 
 // words is a feature's name as a person says it.

@@ -1,6 +1,6 @@
-// Keeps the list fresh: asks the server for the changing part of the page,
-// which it renders and escapes, and puts it in place row by row, so that what
-// a reader has opened or selected stays. Without this script the page is the
+// Keeps the page fresh: asks the server for the changing part of it, which it
+// renders and escapes, and puts it in place row by row and card by card, so that
+// what a reader has opened or selected stays. Without this script the page is the
 // same, once.
 "use strict";
 (() => {
@@ -10,6 +10,7 @@
   const pause = document.getElementById("pause");
   const theme = document.getElementById("theme");
   const every = Number(document.body.dataset.refresh) || 3000;
+  const source = document.body.dataset.live; // none: nothing on this page changes
   let paused = false;
   let waiting = 0; // failures in a row
 
@@ -44,6 +45,23 @@
     });
   }
 
+  // keepCards leaves alone the cards that say the same, and opens in the others
+  // what was open.
+  function keepCards(next) {
+    for (const card of [...next.querySelectorAll(":scope > section[id]")]) {
+      const was = live.querySelector(":scope > #" + card.id);
+      const fresh = card.innerHTML;
+      if (was && was.fresh === fresh) {
+        card.replaceWith(was);
+        continue;
+      }
+      card.fresh = fresh;
+      if (!was) continue;
+      const open = new Set([...was.querySelectorAll("details[open]")].map((d) => d.dataset.key));
+      for (const d of card.querySelectorAll("details")) d.open = open.has(d.dataset.key);
+    }
+  }
+
   function show(html) {
     const doc = new DOMParser().parseFromString(html, "text/html");
     const next = doc.body;
@@ -55,23 +73,28 @@
       replaceRows(was, is);
       is.replaceWith(was);
     }
+    keepCards(next);
+    const focused = live.contains(document.activeElement) && document.activeElement;
+    const key = focused && focused.closest("details")?.dataset.key;
     live.replaceChildren(...next.childNodes);
-    if (said !== says) announce.textContent = says;
+    if (focused?.isConnected) focused.focus({ preventScroll: true });
+    else if (key) live.querySelector(`details[data-key="${CSS.escape(key)}"] > summary`)?.focus({ preventScroll: true });
+    if (says && said !== says) announce.textContent = says;
     decorate();
   }
 
   async function refresh() {
-    if (paused || document.hidden) return;
+    if (!source || paused || document.hidden) return;
     if (String(document.getSelection()) && live.contains(document.getSelection().anchorNode)) return;
     try {
-      const answer = await fetch("/live", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(source, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error("HTTP " + answer.status);
       show(await answer.text());
       waiting = 0;
       connection.hidden = true;
     } catch (err) {
       waiting++;
-      connection.textContent = "No answer, the list is old (" + (err.message || "error") + ")";
+      connection.textContent = "No answer, the page is old (" + (err.message || "error") + ")";
       connection.hidden = waiting < 2;
     }
   }
@@ -118,10 +141,13 @@
   function openTarget() {
     const row = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (row?.matches(".anomaly")) row.querySelector("details").open = true;
+    const folded = row?.querySelector(":scope > details") || row?.closest("details");
+    if (folded) folded.open = true;
   }
   addEventListener("hashchange", openTarget);
 
-  pause.hidden = theme.hidden = false;
+  theme.hidden = false;
+  pause.hidden = !source;
   decorate();
   openTarget();
   (function loop() {

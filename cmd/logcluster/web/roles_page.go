@@ -1,0 +1,317 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// How much of the roles the page draws; the API gives all.
+const (
+	maxFamilies = 200 // of a tenant, those of several roles and those of one each
+	maxMembers  = 100 // of a family
+	maxTenants  = 50
+)
+
+// rolesView is the page of the roles as text: the template decides nothing.
+type rolesView struct {
+	layout
+	Tiles    []tile
+	Notices  []notice
+	Families []tenantView
+	Policies []policyView
+	Budgets  *budgetsView // nil without tenants
+}
+
+// tenantView are the families of a tenant.
+type tenantView struct {
+	Tenant, Facts string
+	// Shared are the families of several roles, Alone those of one.
+	Shared, Alone []familyView
+	AloneText     string
+	MoreAlone     int
+}
+
+type familyView struct {
+	// Anchor is for links to the family; empty for one that has been drawn
+	// under another tenant. Key is the same, and never empty.
+	Anchor, Key              string
+	Name, Power, Size, Since string
+	Silhouette               string // empty for a family of one
+	Members                  []string
+	More                     int
+}
+
+type policyView struct {
+	Tenant, Facts string
+	Sources       []sourceView
+	Objects       []fact
+	Recent        []versionView
+}
+
+type sourceView struct {
+	Name, State, Loaded string
+	Alarm               bool
+}
+
+type versionView struct{ Version, From, Changes, Source string }
+
+type fact struct{ Name, Value string }
+
+type budgetsView struct {
+	Columns []string
+	Rows    []budgetRow
+	More    int
+}
+
+type budgetRow struct {
+	Tenant            string
+	Overridden, Alarm bool
+	Cells             []budgetCell
+	Refused, By       string
+}
+
+// budgetCell is the use of one budget. Width is how much of it is used, in
+// percent; empty when there is nothing to draw.
+type budgetCell struct{ Name, Text, Width string }
+
+func newRolesView(l layout, s Status, families []Families, policies []Policy, tenants []Budgets, now time.Time) rolesView {
+	v := rolesView{
+		layout: l, Tiles: roleTiles(families, policies, tenants, s.Watermark),
+		Notices: newNotices(policies, tenants), Budgets: newBudgetsView(tenants),
+	}
+	drawn := make(map[string]bool)
+	for i := range families {
+		v.Families = append(v.Families, newTenantView(&families[i], drawn, s.Watermark))
+	}
+	for i := range policies {
+		v.Policies = append(v.Policies, newPolicyView(&policies[i], s, now))
+	}
+	return v
+}
+
+func roleTiles(families []Families, policies []Policy, tenants []Budgets, watermark time.Time) []tile {
+	policy, objects := tile{Name: "Policy", Value: "none", Note: "roles by the audit log"}, tile{Name: "RBAC objects", Value: "0"}
+	unseen := tile{Name: "Changes not seen", Value: "0", Note: "writes without contents"}
+	var count, bindings, missed int
+	var newest time.Time
+	for i := range policies {
+		p := &policies[i]
+		count += p.Objects.total()
+		bindings += p.Objects.ClusterRoleBindings + p.Objects.RoleBindings
+		missed += int(p.Unseen)
+		if p.InForceSince.After(newest) {
+			newest = p.InForceSince
+		}
+	}
+	if len(policies) > 0 {
+		policy.Value, policy.Note = plural(len(policies), "policy", "policies"), "the newest since "+clock(newest, watermark)
+		if len(policies) == 1 {
+			policy.Value, policy.Note = "version "+thousands(float64(policies[0].Version)), "in force since "+clock(newest, watermark)
+		}
+		objects.Value = thousands(float64(count))
+		objects.Note = fmt.Sprintf("%s roles, %s bindings", thousands(float64(count-bindings)), thousands(float64(bindings)))
+		unseen.Value, unseen.Alarm = thousands(float64(missed)), missed > 0
+	}
+	var roles, learned int
+	for i := range families {
+		roles += families[i].Roles
+		learned += len(families[i].Families)
+	}
+	over := 0
+	for i := range tenants {
+		if tenants[i].over() {
+			over++
+		}
+	}
+	return []tile{
+		policy, objects, unseen,
+		{Name: "Role families", Value: thousands(float64(learned)), Note: "of " + plural(roles, "role", "roles")},
+		{Name: "Tenants", Value: thousands(float64(len(tenants))), Note: "with budgets"},
+		{Name: "Budgets used up", Value: thousands(float64(over)), Note: "tenants", Alarm: over > 0},
+	}
+}
+
+func (o Objects) total() int {
+	return o.ClusterRoles + o.Roles + o.ClusterRoleBindings + o.RoleBindings
+}
+
+// over reports whether a limit is reached.
+func (b *Budgets) over() bool {
+	return slices.ContainsFunc(b.Budgets, func(b Budget) bool { return b.Limit > 0 && b.Used >= b.Limit })
+}
+
+func newTenantView(f *Families, drawn map[string]bool, watermark time.Time) tenantView {
+	facts := []string{
+		plural(f.Roles, "role", "roles") + " in " + plural(len(f.Families), "family", "families"),
+		"learned " + clock(f.LearnedAt, watermark),
+	}
+	if f.Silhouette != nil {
+		facts = append(facts, fmt.Sprintf("silhouette %s over %s", score(*f.Silhouette), plural(f.Compared, "role", "roles")))
+	}
+	facts = append(facts, "stability "+percent(f.Stability))
+	v := tenantView{Tenant: f.Tenant, Facts: strings.Join(facts, " · ")}
+	sorted := slices.Clone(f.Families)
+	slices.SortStableFunc(sorted, func(a, b Family) int {
+		return cmp.Or(len(b.Members)-len(a.Members), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	alone := 0
+	for i := range sorted {
+		family := &sorted[i]
+		if len(family.Members) < 2 {
+			alone++
+		}
+		into := &v.Shared
+		if len(family.Members) < 2 {
+			into = &v.Alone
+		}
+		if len(*into) >= maxFamilies {
+			continue
+		}
+		*into = append(*into, newFamilyView(f.Tenant, family, drawn, watermark))
+	}
+	v.MoreAlone = alone - len(v.Alone)
+	v.AloneText = fmt.Sprintf("%s like no other", plural(alone, "role", "roles"))
+	return v
+}
+
+func newFamilyView(tenant string, f *Family, drawn map[string]bool, watermark time.Time) familyView {
+	v := familyView{
+		Key: "family-" + tenant + "-" + f.ID, Name: f.Name, Power: f.Class,
+		Size: plural(len(f.Members), "role", "roles"), Since: clock(f.Since, watermark),
+		Members: f.Members[:min(len(f.Members), maxMembers)],
+	}
+	v.More = len(f.Members) - len(v.Members)
+	if len(f.Members) > 1 {
+		v.Silhouette = score(f.Silhouette)
+	}
+	if !drawn[f.ID] {
+		drawn[f.ID], v.Anchor = true, "family-"+f.ID
+	}
+	return v
+}
+
+// score shows a number from -1 to 1.
+func score(x float64) string {
+	return strings.Replace(strconv.FormatFloat(x, 'f', 2, 64), "-", "−", 1)
+}
+
+func newPolicyView(p *Policy, s Status, now time.Time) policyView {
+	age := ""
+	if d := s.Watermark.Sub(p.InForceSince); d > 0 && !s.Watermark.IsZero() {
+		age = ", " + span(d) + " of event time"
+	}
+	v := policyView{
+		Tenant: p.Tenant,
+		Facts: fmt.Sprintf("Version %s, in force since %s%s · %s · %s held for windows that are open",
+			thousands(float64(p.Version)), clock(p.InForceSince, s.Watermark), age,
+			plural(p.Objects.total(), "object", "objects"), plural(p.Held, "version", "versions")),
+		Objects: []fact{
+			{"Cluster roles", thousands(float64(p.Objects.ClusterRoles))},
+			{"Roles", thousands(float64(p.Objects.Roles))},
+			{"Cluster role bindings", thousands(float64(p.Objects.ClusterRoleBindings))},
+			{"Role bindings", thousands(float64(p.Objects.RoleBindings))},
+			{"Changes not seen", thousands(float64(p.Unseen))},
+		},
+	}
+	for _, source := range p.Sources {
+		v.Sources = append(v.Sources, newSourceView(source, now))
+	}
+	for _, r := range p.Recent {
+		v.Recent = append(v.Recent, versionView{
+			thousands(float64(r.Version)), clock(r.InForceFrom, s.Watermark), thousands(float64(r.Changes)), strings.ReplaceAll(r.Source, ",", ", "),
+		})
+	}
+	return v
+}
+
+func newSourceView(s PolicySource, now time.Time) sourceView {
+	v := sourceView{Name: s.Source, State: "well", Loaded: "never"}
+	if !s.LoadedAt.IsZero() {
+		v.Loaded = span(now.Sub(s.LoadedAt)) + " ago"
+	} else {
+		v.State = "nothing yet"
+	}
+	if s.Problem != "" {
+		v.State, v.Alarm = s.Problem, true
+	}
+	return v
+}
+
+// newBudgetsView draws those past a budget first, then those that use most of
+// one.
+func newBudgetsView(tenants []Budgets) *budgetsView {
+	if len(tenants) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(tenants)
+	slices.SortStableFunc(sorted, func(a, b Budgets) int {
+		return cmp.Or(cmp.Compare(b.use(), a.use()), cmp.Compare(b.refused(), a.refused()), strings.Compare(a.Tenant, b.Tenant))
+	})
+	v := &budgetsView{More: max(0, len(sorted)-maxTenants)}
+	for _, b := range sorted[0].Budgets {
+		v.Columns = append(v.Columns, capital(budgetName(b.Budget)))
+	}
+	for i := range sorted[:len(sorted)-v.More] {
+		v.Rows = append(v.Rows, newBudgetRow(&sorted[i]))
+	}
+	return v
+}
+
+func newBudgetRow(t *Budgets) budgetRow {
+	r := budgetRow{Tenant: t.Tenant, Overridden: t.Overridden, Alarm: t.over(), Refused: thousands(float64(t.refused()))}
+	var by []string
+	for _, b := range t.Budgets {
+		r.Cells = append(r.Cells, newBudgetCell(b))
+		if b.Refused > 0 {
+			by = append(by, thousands(float64(b.Refused))+" by "+budgetName(b.Budget))
+		}
+	}
+	r.By = strings.Join(by, ", ")
+	return r
+}
+
+func newBudgetCell(b Budget) budgetCell {
+	c := budgetCell{Name: capital(budgetName(b.Budget))}
+	limit := thousands(float64(b.Limit))
+	switch {
+	case b.Used < 0 && b.Limit <= 0:
+		c.Text = "no limit"
+	case b.Used < 0:
+		c.Text = "at most " + limit
+	case b.Limit <= 0:
+		c.Text = thousands(float64(b.Used)) + ", no limit"
+	default:
+		c.Text = thousands(float64(b.Used)) + " of " + limit
+		c.Width = coordinate(min(100, 100*float64(b.Used)/float64(b.Limit)))
+	}
+	return c
+}
+
+// use is the largest share of a budget that is used.
+func (b *Budgets) use() (most float64) {
+	for _, x := range b.Budgets {
+		if x.Limit > 0 {
+			most = max(most, float64(x.Used)/float64(x.Limit))
+		}
+	}
+	return most
+}
+
+func (b *Budgets) refused() (n uint64) {
+	for _, x := range b.Budgets {
+		n += x.Refused
+	}
+	return n
+}
+
+// capital begins a text with a capital letter.
+func capital(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
