@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -101,7 +102,7 @@ func (l *loader) document(d document) {
 	text := d.text
 	if !d.json {
 		var err error
-		if text, err = yaml.YAMLToJSON(d.text); err != nil {
+		if text, err = yaml.YAMLToJSONStrict(d.text); err != nil {
 			l.problem(fmt.Errorf("%s: %w", d.where, err))
 			return
 		}
@@ -122,7 +123,7 @@ func (l *loader) object(text []byte, where string, typ typeMeta, depth int) {
 		typeMeta
 		Items json.RawMessage `json:"items"`
 	}
-	if err := json.Unmarshal(text, &head); err != nil {
+	if err := unmarshalStrict(text, &head); err != nil {
 		l.problem(fmt.Errorf("%s: read kind: %w", where, err))
 		return
 	}
@@ -161,71 +162,35 @@ func (l *loader) list(text []byte, where string, typ typeMeta, depth int) {
 
 // keep decodes an RBAC object by its kind and counts any other.
 func (l *loader) keep(text []byte, typ typeMeta) error {
-	o := &l.loaded.Objects
-	switch typ.APIVersion {
-	case "rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io/v1beta1":
-		switch typ.Kind {
-		case "Role":
-			return appendObject(&o.Roles, text, typ, checkRole)
-		case "ClusterRole":
-			return appendObject(&o.ClusterRoles, text, typ, checkClusterRole)
-		case "RoleBinding":
-			return appendObject(&o.RoleBindings, text, typ, checkRoleBinding)
-		case "ClusterRoleBinding":
-			return appendObject(&o.ClusterRoleBindings, text, typ, checkClusterRoleBinding)
+	k, ok := kindNamed(&kindNames, typ.Kind)
+	if !ok || typ.APIVersion != rbacv1.GroupName+"/v1" && typ.APIVersion != rbacv1.GroupName+"/v1beta1" {
+		if l.loaded.Skipped == nil {
+			l.loaded.Skipped = map[string]int{}
 		}
+		l.loaded.Skipped[typ.APIVersion+"/"+typ.Kind]++
+		return nil
 	}
-	if l.loaded.Skipped == nil {
-		l.loaded.Skipped = map[string]int{}
-	}
-	l.loaded.Skipped[typ.APIVersion+"/"+typ.Kind]++
-	return nil
-}
-
-// appendObject decodes an object, checks it and appends it.
-func appendObject[T any](to *[]T, text []byte, typ typeMeta, check func(*T) error) error {
-	var o T
-	if err := json.Unmarshal(text, &o); err != nil {
-		return fmt.Errorf("decode %s: %w", typ.Kind, err)
-	}
-	if err := check(&o); err != nil {
-		return fmt.Errorf("%s %w", typ.Kind, err)
-	}
-	*to = append(*to, o)
-	return nil
-}
-
-var errNoName = errors.New("has no metadata.name")
-
-func checkRole(r *rbacv1.Role) error { return checkName(r.Name) }
-
-func checkClusterRole(r *rbacv1.ClusterRole) error { return checkName(r.Name) }
-
-func checkName(name string) error {
-	if name == "" {
-		return errNoName
-	}
-	return nil
-}
-
-func checkRoleBinding(b *rbacv1.RoleBinding) error {
-	if err := checkName(b.Name); err != nil {
+	c, err := k.decode(func(into any) error { return unmarshalStrict(text, into) })
+	if err != nil {
 		return err
 	}
-	if b.RoleRef.Kind != "Role" && b.RoleRef.Kind != "ClusterRole" || b.RoleRef.Name == "" {
-		return fmt.Errorf("%q: roleRef must name a Role or a ClusterRole, names %s %q",
-			b.Name, b.RoleRef.Kind, b.RoleRef.Name)
+	o := &l.loaded.Objects
+	switch k {
+	case kindRole:
+		o.Roles = append(o.Roles, *c.Role)
+	case kindClusterRole:
+		o.ClusterRoles = append(o.ClusterRoles, *c.ClusterRole)
+	case kindRoleBinding:
+		o.RoleBindings = append(o.RoleBindings, *c.RoleBinding)
+	default:
+		o.ClusterRoleBindings = append(o.ClusterRoleBindings, *c.ClusterRoleBinding)
 	}
 	return nil
 }
 
-func checkClusterRoleBinding(b *rbacv1.ClusterRoleBinding) error {
-	if err := checkName(b.Name); err != nil {
-		return err
-	}
-	if b.RoleRef.Kind != "ClusterRole" || b.RoleRef.Name == "" {
-		return fmt.Errorf("%q: roleRef must name a ClusterRole, names %s %q",
-			b.Name, b.RoleRef.Kind, b.RoleRef.Name)
-	}
-	return nil
+// unmarshalStrict decodes JSON as the API server does, with case-sensitive
+// names, and refuses a field that is there twice: nobody knows which is meant.
+func unmarshalStrict(text []byte, into any) error {
+	twice, err := kjson.UnmarshalStrict(text, into, kjson.DisallowDuplicateFields)
+	return errors.Join(append(twice, err)...)
 }
