@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Handler is given the records of a [Session].
@@ -54,6 +56,10 @@ type Record struct {
 	Timestamp int64
 	// Value is nil for a tombstone.
 	Value []byte
+}
+
+func recordOf(r *kgo.Record) Record {
+	return Record{Offset: r.Offset, Timestamp: max(r.Timestamp.UnixNano(), 0), Value: r.Value}
 }
 
 // Offsets are the next offsets to consume, by topic and partition.

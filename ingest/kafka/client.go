@@ -52,6 +52,25 @@ func NewClient(cfg *ClientConfig, logger *slog.Logger, more ...kgo.Opt) (*kgo.Cl
 	return client, nil
 }
 
+// fetchOptions are how records are fetched: of transactions what was committed,
+// within the limits of the configuration.
+func fetchOptions(cfg *Config) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		// Control records move the position past the end of a transaction, so
+		// that a partition that ends with one can reach a lag of zero.
+		kgo.KeepControlRecords(),
+		// The broker answers at once when there is something. How long it waits
+		// otherwise is also how long it may take to hear that a topic is gone.
+		kgo.FetchMaxWait(time.Second),
+		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(cfg.FetchMaxPartitionBytes),
+		kgo.BrokerMaxReadBytes(max(100<<20, 2*cfg.FetchMaxBytes)),
+		kgo.MaxConcurrentFetches(cfg.MaxConcurrentFetches),
+		kgo.MaxDecompressBatchBytes(cfg.MaxDecompressBatchBytes),
+	}
+}
+
 func (c *TLSConfig) load() (*tls.Config, error) {
 	cfg := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {

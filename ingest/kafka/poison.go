@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -110,7 +112,7 @@ func (s *Session) corruptBatch(ctx context.Context, tp topicPartition, cause err
 	if !ok {
 		return
 	}
-	s.skip(tp, s.batchEnd(ctx, tp, position), pollCorrupt, cause)
+	s.skip(tp, batchEnd(ctx, s.client, s.logger, tp, position), pollCorrupt, cause)
 }
 
 func (s *Session) positionNow(topic string, partition int32) (int64, bool) {
@@ -151,10 +153,10 @@ func (s *Session) skip(tp topicPartition, next int64, reason pollReason, cause e
 // batchEnd asks the broker for the damaged batch once more, as bytes, and
 // returns the offset after it as its header has it. If the header makes no
 // sense either, only one offset is given up.
-func (s *Session) batchEnd(ctx context.Context, tp topicPartition, position int64) int64 {
-	raw, end, err := s.rawBatch(ctx, tp, position)
+func batchEnd(ctx context.Context, client *kgo.Client, logger *slog.Logger, tp topicPartition, position int64) int64 {
+	raw, end, err := rawBatch(ctx, client, tp, position)
 	if err != nil {
-		s.logger.Warn("read damaged batch", "topic", tp.topic, "partition", tp.partition, "err", err)
+		logger.Warn("read damaged batch", "topic", tp.topic, "partition", tp.partition, "err", err)
 		return position + 1
 	}
 	return endOfBatch(raw, position, end)
@@ -164,24 +166,34 @@ func (s *Session) batchEnd(ctx context.Context, tp topicPartition, position int6
 // position that is stuck in the batch and the end of the partition, and returns
 // position + 1 if the header does not fit between them.
 func endOfBatch(raw []byte, position, end int64) int64 {
-	// baseOffset int64, batchLength int32, partitionLeaderEpoch int32,
-	// magic int8, crc int32, attributes int16, lastOffsetDelta int32
-	const lastDeltaAt = 23
-	if len(raw) < lastDeltaAt+4 {
-		return position + 1
-	}
-	base := int64(binary.BigEndian.Uint64(raw))
-	delta := int64(int32(binary.BigEndian.Uint32(raw[lastDeltaAt:])))
-	next := base + delta + 1
-	if base < 0 || base > position || delta < 0 || next <= position || next > end {
+	base, next, _, ok := batchHeader(raw)
+	if !ok || base > position || next <= position || next > end {
 		return position + 1
 	}
 	return next
 }
 
+// batchHeader reads the header that a batch begins with: its first offset, the
+// offset after it, and how many records are left in it. It is not ok if what is
+// there is not the header of a batch.
+func batchHeader(raw []byte) (base, next int64, records int32, ok bool) {
+	// baseOffset int64, batchLength int32, partitionLeaderEpoch int32,
+	// magic int8, crc int32, attributes int16, lastOffsetDelta int32,
+	// baseTimestamp int64, maxTimestamp int64, producerId int64,
+	// producerEpoch int16, baseSequence int32, records int32
+	const lastDeltaAt, recordsAt = 23, 57
+	if len(raw) < recordsAt+4 {
+		return 0, 0, 0, false
+	}
+	base = int64(binary.BigEndian.Uint64(raw))
+	delta := int64(int32(binary.BigEndian.Uint32(raw[lastDeltaAt:])))
+	records = int32(binary.BigEndian.Uint32(raw[recordsAt:]))
+	return base, base + delta + 1, records, base >= 0 && delta >= 0 && base+delta+1 > 0
+}
+
 // rawBatch fetches the bytes at a position, and the end of the partition.
-func (s *Session) rawBatch(ctx context.Context, tp topicPartition, position int64) (raw []byte, end int64, err error) {
-	topics, err := s.admin.ListTopics(ctx, tp.topic)
+func rawBatch(ctx context.Context, client *kgo.Client, tp topicPartition, position int64) (raw []byte, end int64, err error) {
+	topics, err := kadm.NewClient(client).ListTopics(ctx, tp.topic)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -198,7 +210,7 @@ func (s *Session) rawBatch(ctx context.Context, tp topicPartition, position int6
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = 1000, 1, 1<<10, -1
 	request.Topics = append(request.Topics, topic)
-	response, err := s.client.Broker(int(p.Leader)).RetriableRequest(ctx, request)
+	response, err := client.Broker(int(p.Leader)).RetriableRequest(ctx, request)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -121,7 +121,7 @@ func appendRaw(t *testing.T, c *kfake.Cluster, client *kgo.Client, raw []byte) {
 // A header that makes no sense costs one offset, not the partition.
 func TestBatchEndOfNonsense(t *testing.T) {
 	header := func(base int64, delta int32) []byte {
-		b := make([]byte, 27)
+		b := make([]byte, 61)
 		binary.BigEndian.PutUint64(b, uint64(base))
 		binary.BigEndian.PutUint32(b[23:], uint32(delta))
 		return b
@@ -133,6 +133,7 @@ func TestBatchEndOfNonsense(t *testing.T) {
 		"whole batch":      {header(8, 5), 14},
 		"begins before":    {header(3, 10), 14},
 		"empty":            {nil, 11},
+		"cut off":          {header(8, 5)[:60], 11},
 		"begins later":     {header(12, 3), 11},
 		"ends before":      {header(2, 3), 11},
 		"negative":         {header(9, -4), 11},

@@ -143,7 +143,8 @@ func (s *Session) join(ctx, life context.Context) (err error) {
 }
 
 func (s *Session) consumerOptions() []kgo.Opt {
-	return []kgo.Opt{
+	return append(
+		fetchOptions(&s.cfg),
 		kgo.ConsumerGroup(s.cfg.Group),
 		kgo.ConsumeTopics(s.cfg.Topics...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -151,24 +152,11 @@ func (s *Session) consumerOptions() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
-		kgo.HeartbeatInterval(s.cfg.SessionTimeout / 4),
+		kgo.HeartbeatInterval(s.cfg.SessionTimeout/4),
 		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// Control records move the position past the end of a transaction, so
-		// that a partition that ends with one can reach a lag of zero.
-		kgo.KeepControlRecords(),
-		// The broker answers at once when there is something. How long it waits
-		// otherwise is also how long it may take to hear that a topic is gone.
-		kgo.FetchMaxWait(time.Second),
-		kgo.FetchMaxBytes(s.cfg.FetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(s.cfg.FetchMaxPartitionBytes),
-		kgo.BrokerMaxReadBytes(max(100<<20, 2*s.cfg.FetchMaxBytes)),
-		kgo.MaxConcurrentFetches(s.cfg.MaxConcurrentFetches),
-		kgo.MaxDecompressBatchBytes(s.cfg.MaxDecompressBatchBytes),
-		kgo.WithHooks(groupErrorHook{s}),
-	}
+		kgo.WithHooks(groupErrorHook{s}))
 }
 
 func (s *Session) running(ctx context.Context) error {
@@ -275,7 +263,7 @@ func (s *Session) add(topic string, p *kgo.FetchPartition) {
 			continue
 		}
 		bytes += len(r.Value)
-		s.records = append(s.records, Record{Offset: r.Offset, Timestamp: max(r.Timestamp.UnixNano(), 0), Value: r.Value})
+		s.records = append(s.records, recordOf(r))
 	}
 	s.position.Set(topic, p.Partition, next)
 	s.ends.Set(topic, p.Partition, p.HighWatermark)
