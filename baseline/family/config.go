@@ -19,7 +19,7 @@ type Config struct {
 	//	rules      1 − |A∩B|/|A∪B| of what their rules allow (Jaccard)
 	//	behaviour  1 − cosine of their vectors log(1 + events) over the kinds
 	//	           of resource and access
-	//	evidence   m/(m + 100), m being the events of the role that has fewer
+	//	evidence   m/(m + 50), m being the events of the role that has fewer
 	//
 	//	distance   (rules + evidence·behaviour)/(1 + evidence)
 	//	           1 − evidence·(1 − behaviour) where the rules of either are
@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{MaxRoles: 1000, Cut: 0.35} }
+func DefaultConfig() Config { return Config{MaxRoles: 1000, Cut: 0.3} }
 
 // Validate reports everything that is wrong with the configuration.
 func (c Config) Validate() error {

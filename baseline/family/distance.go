@@ -11,7 +11,7 @@ import (
 // enoughEvents is how many events weigh as much as the evidence that is there
 // without any: at this many, the weight of the behaviour is half of that of
 // the rules.
-const enoughEvents = 100
+const enoughEvents = 50
 
 // item is one or more roles of a class that are identical but for their key.
 type item struct {
@@ -66,13 +66,11 @@ func itemsOf(roles []Role) []item {
 	return items
 }
 
-// identical reports whether nothing but the key tells two roles apart. Roles of
-// which nothing is known are not: they only look it.
+// identical reports whether nothing but the key tells two roles apart. Those
+// whose rules are not known only look identical: with two events of the same
+// kind each, say.
 func identical(a, b *Role) bool {
-	if a.Permissions == nil && len(a.Behaviour) == 0 {
-		return false
-	}
-	return (a.Permissions == nil) == (b.Permissions == nil) &&
+	return a.Permissions != nil && b.Permissions != nil &&
 		slices.Equal(a.Permissions, b.Permissions) && slices.Equal(a.Behaviour, b.Behaviour)
 }
 
