@@ -107,6 +107,7 @@ func (w *Windows) closePane(end int64) {
 	w.land(p.partials, end, false)
 	for _, l := range w.landings {
 		l.tenant.activate(l.series)
+		l.series.renew(l.partial.key)
 		l.series.push(l.partial)
 	}
 	w.mem.recyclePane(p)

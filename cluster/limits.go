@@ -77,8 +77,8 @@ func (l Limits) Validate() error {
 	return errors.Join(problems...)
 }
 
-// clustersOfRole is how many clusters one role may have.
-func (l *Limits) clustersOfRole() int { return max(l.MaxClusters/4, 64) }
+// ClustersOfRole is how many clusters one role may have.
+func (l *Limits) ClustersOfRole() int { return max(l.MaxClusters/4, 64) }
 
 // seen is how many things of a kind may be remembered.
 func (l *Limits) seen(k kind) int {

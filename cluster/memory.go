@@ -13,18 +13,18 @@ type memory struct {
 	sorted   []slot // scratch of one sort
 }
 
-// names holds the texts of the subjects in live partials, once each. A text
-// that nobody refers to any more is kept for a while, since most subjects come
-// back.
+// names holds the texts of the subjects in live partials, once each, for all
+// tenants: so a text is found by itself and not by its hash, which somebody
+// else's text may have been made to share. A text that nobody refers to any
+// more is kept for a while, since most subjects come back.
 type names struct {
-	byHash map[uint64]uint32
+	byText map[string]uint32
 	list   []name // list[0] is unused: id 0 is nobody
 	free   []uint32
 	idle   int // entries without references
 }
 
 type name struct {
-	hash uint64
 	text string
 	refs uint32
 }
@@ -32,15 +32,14 @@ type name struct {
 // idleNames is how many unreferenced names are kept at least.
 const idleNames = 4096
 
-// hold returns the id of the text and refers to it once. Two texts with the
-// same hash share the first one's name.
-func (n *names) hold(hash uint64, text string) uint32 {
-	if id, ok := n.byHash[hash]; ok {
+// hold returns the id of the text, which is not empty, and refers to it once.
+func (n *names) hold(text string) uint32 {
+	if id, ok := n.byText[text]; ok {
 		n.retain(id)
 		return id
 	}
-	if n.byHash == nil {
-		n.byHash = make(map[uint64]uint32)
+	if n.byText == nil {
+		n.byText = make(map[string]uint32)
 		n.list = append(n.list, name{})
 	}
 	var id uint32
@@ -50,8 +49,9 @@ func (n *names) hold(hash uint64, text string) uint32 {
 		id = uint32(len(n.list))
 		n.list = append(n.list, name{})
 	}
-	n.list[id] = name{hash: hash, text: strings.Clone(text), refs: 1}
-	n.byHash[hash] = id
+	text = strings.Clone(text)
+	n.list[id] = name{text: text, refs: 1}
+	n.byText[text] = id
 	return id
 }
 
@@ -72,7 +72,7 @@ func (n *names) release(id uint32) {
 		return
 	}
 	n.idle++
-	if n.idle > idleNames && n.idle > len(n.byHash)/2 {
+	if n.idle > idleNames && n.idle > len(n.byText)/2 {
 		n.sweep()
 	}
 }
@@ -82,7 +82,7 @@ func (n *names) sweep() {
 	for id := 1; id < len(n.list); id++ {
 		e := &n.list[id]
 		if e.refs == 0 && e.text != "" {
-			delete(n.byHash, e.hash)
+			delete(n.byText, e.text)
 			*e = name{}
 			n.free = append(n.free, uint32(id))
 		}

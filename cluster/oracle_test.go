@@ -3,10 +3,13 @@ package cluster
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // given is an event as the tests write it.
@@ -47,7 +50,7 @@ func (tr *transcript) window(w *Window) {
 		}
 		top = nil
 	}
-	tr.printf("  %s first=%d %v %v %v", w.Cluster.ID, w.FirstPane/1e9, counts, fresh, top)
+	tr.printf("  %s %d/%d first=%d %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, top)
 }
 
 func (tr *transcript) printf(format string, args ...any) {
@@ -64,9 +67,13 @@ type oracle struct {
 	panes    map[int64][]placed // on-time events, by start
 	late     map[int64][]placed // by start of the training window
 	outcomes [NumOutcomes]uint64
+	refused  [NumBudgets]uint64
 
 	tenants  map[string]map[fingerprint.ID]*oracleCluster
 	seen     map[string]bool
+	powers   map[string]int64 // by tenant, when the first class was met
+	now      map[string]int64 // by tenant
+	rates    map[string]*oracleRate
 	admitted []placed // with their clusters and news
 	alive    []int64  // starts of closed panes with events, ascending
 }
@@ -85,11 +92,28 @@ type oracleCluster struct {
 	first int64
 }
 
+// oracleRate is a token bucket as it is mostly described: a level that rises
+// with time, up to the top. Tokens are nanoseconds, so that nothing is rounded
+// but the price.
+type oracleRate struct{ level, at int64 }
+
+func (r *oracleRate) take(now int64, perHour int) bool {
+	r.level = min(r.level+now-r.at, int64(time.Hour))
+	r.at = now
+	price := int64(time.Hour) / int64(perHour)
+	if r.level < price {
+		return false
+	}
+	r.level -= price
+	return true
+}
+
 // tell runs the oracle over the events, in any order that keeps each source's.
 func tell(cfg Config, sources int, events []given, out *transcript) *oracle {
 	o := &oracle{
 		cfg: cfg, panes: map[int64][]placed{}, late: map[int64][]placed{},
 		tenants: map[string]map[fingerprint.ID]*oracleCluster{}, seen: map[string]bool{},
+		powers: map[string]int64{}, now: map[string]int64{}, rates: map[string]*oracleRate{},
 	}
 	o.place(sources, events)
 	if o.mark < 0 {
@@ -162,57 +186,107 @@ func (o *oracle) place(sources int, events []given) {
 
 func (o *oracle) closePane(start int64) {
 	o.alive = append(o.alive, start)
-	o.admit(o.panes[start])
+	o.admit(o.panes[start], start+int64(o.cfg.Pane))
 }
 
-// admit decides tenants, clusters and news.
-func (o *oracle) admit(events []placed) {
+// admit decides tenants, clusters and news of what was before the time at.
+func (o *oracle) admit(events []placed, at int64) {
 	slices.SortStableFunc(events, func(a, b placed) int {
 		x, y := a.print.Cluster, b.print.Cluster
 		return cmp.Or(cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.ID, y.ID))
 	})
-	for i := range events {
-		p := &events[i]
-		key := p.print.Cluster
-		p.tenant = key.Tenant
-		if o.tenants[p.tenant] == nil {
-			named := len(o.tenants)
-			if o.tenants[OverflowName] != nil {
-				named--
-			}
-			if named >= o.cfg.MaxTenants {
-				p.tenant = OverflowName
-			}
-			if o.tenants[p.tenant] == nil {
-				o.tenants[p.tenant] = map[fingerprint.ID]*oracleCluster{}
-			}
+	for rest := events; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].print.Cluster.ID == rest[0].print.Cluster.ID {
+			n++
 		}
-		clusters := o.tenants[p.tenant]
-		if clusters[key.ID] == nil {
-			over := overflowKey(p.tenant)
-			own := len(clusters)
-			if clusters[over.ID] != nil {
-				own--
-			}
-			if own >= o.cfg.MaxClusters || p.tenant != key.Tenant {
-				key = over
-				if !p.late {
-					o.outcomes[Clustered]--
-					o.outcomes[Overflow]++
-				}
-			}
-			if clusters[key.ID] == nil {
-				clusters[key.ID] = &oracleCluster{key: key, first: p.pane}
-			}
-		}
-		p.cluster = clusters[key.ID]
-		p.cluster.first = min(p.cluster.first, p.pane)
-		o.meet(p)
+		o.admitCluster(rest[:n], at)
+		rest = rest[n:]
 	}
 	o.admitted = append(o.admitted, events...)
 }
 
-func (o *oracle) meet(p *placed) {
+// admitCluster decides about the events of one cluster.
+func (o *oracle) admitCluster(events []placed, at int64) {
+	key := events[0].print.Cluster
+	for i := range events {
+		if k := events[i].print.Cluster; oracleAuthority(k) > oracleAuthority(key) {
+			key = k
+		}
+	}
+	tenant := o.admitTenant(key.Tenant)
+	o.now[tenant] = max(o.now[tenant], at)
+	clusters := o.tenants[tenant]
+	c, by := clusters[key.ID], o.refusal(tenant, key)
+	switch {
+	case c == nil && by == NumBudgets:
+		c = &oracleCluster{key: key, first: math.MaxInt64}
+		clusters[key.ID] = c
+	case c == nil:
+		over := overflowKey(tenant)
+		if c = clusters[over.ID]; c == nil {
+			c = &oracleCluster{key: over, first: math.MaxInt64}
+			clusters[over.ID] = c
+		}
+		if !events[0].late {
+			o.outcomes[Clustered] -= uint64(len(events))
+			o.outcomes[Overflow] += uint64(len(events))
+			o.refused[by] += uint64(len(events))
+		}
+	case !events[0].late && (key.Power != c.key.Power && key.Power != 0 || oracleAuthority(key)/256 > oracleAuthority(c.key)/256):
+		c.key = key
+	}
+	for i := range events {
+		p := &events[i]
+		p.tenant, p.cluster = tenant, c
+		c.first = min(c.first, p.pane)
+		o.meet(p, key.Power)
+	}
+}
+
+// oracleAuthority is higher for the better known key of a cluster.
+func oracleAuthority(k *fingerprint.ClusterKey) int {
+	return int(-k.RoleSource)*256 + int(k.Power) // no source wraps around to the least
+}
+
+func (o *oracle) admitTenant(name string) string {
+	if o.tenants[name] != nil {
+		return name
+	}
+	named := len(o.tenants)
+	if o.tenants[OverflowName] != nil {
+		named--
+	}
+	if named >= o.cfg.MaxTenants {
+		name = OverflowName
+	}
+	if o.tenants[name] == nil {
+		o.tenants[name] = map[fingerprint.ID]*oracleCluster{}
+		o.rates[name] = &oracleRate{level: int64(time.Hour)}
+	}
+	return name
+}
+
+// refusal is the budget that the cluster is beyond, NumBudgets for none.
+func (o *oracle) refusal(tenant string, key *fingerprint.ClusterKey) Budget {
+	clusters := o.tenants[tenant]
+	own := len(clusters)
+	if clusters[overflowID(tenant)] != nil {
+		own--
+	}
+	switch {
+	case clusters[key.ID] != nil:
+	case tenant != key.Tenant:
+		return BudgetTenants
+	case own >= o.cfg.MaxClusters:
+		return BudgetClusters
+	case !o.rates[tenant].take(o.now[tenant], o.cfg.MaxNewClusters):
+		return BudgetRate
+	}
+	return NumBudgets
+}
+
+func (o *oracle) meet(p *placed, power rbac.Class) {
 	e, key := &p.event, p.print.Cluster
 	meet := func(f Feature, parts ...string) {
 		k := fmt.Sprintf("%s/%d/%q", p.tenant, f, parts)
@@ -222,13 +296,27 @@ func (o *oracle) meet(p *placed) {
 		}
 	}
 	meet(NewFingerprints, p.print.ID.String())
-	if e.User != "" {
-		meet(NewSubjectResources, e.User, key.APIGroup, key.Resource, fmt.Sprint(key.Access))
-		meet(NewSubjectRoles, e.User, key.Role)
-		if e.Source != "" {
-			meet(NewSubjectSources, e.User, e.Source)
-		}
+	if e.User == "" {
+		return
 	}
+	meet(NewSubjectResources, e.User, key.APIGroup, key.Resource, fmt.Sprint(key.Access))
+	meet(NewSubjectRoles, e.User, key.Role)
+	if e.Source != "" {
+		meet(NewSubjectSources, e.User, e.Source)
+	}
+	if power == rbac.ClassUnknown {
+		return
+	}
+	meet(NewSubjectPowers, e.User, fmt.Sprint(power))
+	if _, any := o.powers[p.tenant]; !any {
+		o.powers[p.tenant] = o.now[p.tenant]
+	}
+	// The first class of a subject, and of half a day of the tenant, is learnt.
+	known := fmt.Sprintf("%s/known/%q", p.tenant, e.User)
+	if !o.seen[known] || o.now[p.tenant]-o.powers[p.tenant] < int64(12*time.Hour) {
+		p.news[NewSubjectPowers] = 0
+	}
+	o.seen[known] = true
 }
 
 // whole reports whether a window is to be handed out, and whether there were
@@ -284,7 +372,7 @@ func (o *oracle) train(start int64, out *transcript) {
 			names[p.tenant] = true
 		}
 	}
-	o.admit(o.late[start])
+	o.admit(o.late[start], end)
 	for i := range o.admitted {
 		if p := &o.admitted[i]; in(p) {
 			names[p.tenant] = true

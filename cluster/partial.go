@@ -91,7 +91,7 @@ func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit i
 		if s, added := p.subjects.add(subject, limit, m); s != nil {
 			s.n++
 			if added {
-				s.id = m.names.hold(subject, user)
+				s.id = m.names.hold(user)
 			}
 		}
 	}

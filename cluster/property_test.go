@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // smallConfig has budgets that a test reaches.
@@ -66,9 +67,12 @@ func drawEvents(t *rapid.T, source int) []given {
 		role := fmt.Sprint("r", rapid.IntRange(1, 3).Draw(t, "role"))
 		resource := fmt.Sprint("x", rapid.IntRange(1, 2).Draw(t, "resource"))
 		verb := rapid.SampledFrom([]string{"get", "list"}).Draw(t, "verb")
+		print := printOf(tenant, role, verb, resource, fingerprint.AccessRead)
+		print.Cluster.RoleSource = rbac.Source(rapid.IntRange(0, 2).Draw(t, "role source"))
+		print.Cluster.Power = rbac.Class(rapid.IntRange(0, 3).Draw(t, "power"))
 		events = append(events, given{
 			source: source,
-			print:  printOf(tenant, role, verb, resource, fingerprint.AccessRead),
+			print:  print,
 			event: fingerprint.Event{
 				Time: at*1e9 + rapid.Int64Range(0, 999).Draw(t, "nanos"), Tenant: tenant, Verb: verb,
 				User:     names("u", 5).Draw(t, "user"),
@@ -95,6 +99,7 @@ func drawStreams(t *rapid.T) [][]given {
 func drawConfig(t *rapid.T) (c Config, coarse bool) {
 	c = smallConfig()
 	c.MaxClusters = rapid.SampledFrom([]int{2, 100}).Draw(t, "max clusters")
+	c.MaxNewClusters = rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "max new clusters")
 	c.MaxTenants = rapid.SampledFrom([]int{2, 100}).Draw(t, "max tenants")
 	c.Slide = rapid.SampledFrom([]time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute}).Draw(t, "slide")
 	c.Grace = rapid.SampledFrom([]time.Duration{0, 70 * time.Second, 2 * time.Minute}).Draw(t, "grace")
@@ -176,8 +181,8 @@ func TestWindowsEqualOracle(t *testing.T) {
 		want := &transcript{coarse: coarse}
 		o := tell(c, len(streams), events, want)
 		diff(t, "transcript", want.lines, got.lines)
-		if w.outcomes != o.outcomes {
-			t.Fatalf("outcomes: want %v, got %v", o.outcomes, w.outcomes)
+		if w.outcomes != o.outcomes || w.refused != o.refused {
+			t.Fatalf("outcomes: want %v, refused %v; got %v, %v", o.outcomes, o.refused, w.outcomes, w.refused)
 		}
 	})
 }
@@ -249,7 +254,7 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 				}
 			}
 			w.Finish(out)
-			out.printf("%+v", w.Stats())
+			out.printf("%+v %+v", w.Stats(), w.AppendTenantStats(nil))
 			return out.lines
 		}
 		diff(t, "run with restores", run(false), run(true))

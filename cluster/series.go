@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // series is the recent past of one cluster: its partials, oldest first, and
@@ -24,6 +25,14 @@ type series struct {
 
 func (w *Windows) newSeries(key *fingerprint.ClusterKey, pane int64) *series {
 	return &series{w: w, key: key, traits: traitsOf(key), first: pane, last: pane}
+}
+
+// renew takes over what a newer pane knows better of the cluster's role: the
+// policy may have been loaded, or changed, in between.
+func (s *series) renew(key *fingerprint.ClusterKey) {
+	if key.Power != s.key.Power && key.Power != rbac.ClassUnknown || betterKnown(key, s.key) {
+		s.key = key
+	}
 }
 
 // push adds the partial of the newest pane.

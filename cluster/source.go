@@ -98,8 +98,8 @@ func (w *Windows) watermark() (mark int64, ok bool) {
 	return max(mark, 0), ok
 }
 
-// moved takes note of an event time that was not rejected. A source whose clock
-// is still warming up does not move.
+// moved takes note of the time t that the source has reached. A source whose
+// clock is still warming up does not move.
 func (w *Windows) moved(s *source, t int64, warming bool) {
 	switch {
 	case warming:

@@ -153,7 +153,7 @@ func (w *Windows) admitCluster(t *tenant, p *partial) (*series, Budget) {
 		return nil, BudgetPane
 	case len(t.clusters) >= t.limits.MaxClusters:
 		return nil, BudgetClusters
-	case t.ofRole[p.key.Role] >= t.limits.clustersOfRole():
+	case t.ofRole[p.key.Role] >= t.limits.ClustersOfRole():
 		return nil, BudgetRole
 	case !t.rate.take(t.seen.now, t.limits.MaxNewClusters):
 		return nil, BudgetRate

@@ -148,7 +148,13 @@ func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *sour
 	onTime := (!s.seen || t >= s.high-w.outOfOrder) && (!w.started || t >= w.frontier)
 	deep := s.seen && t < s.high-w.outOfOrder-w.grace ||
 		w.started && (t < w.mark-w.grace || t/w.window < w.training)
-	w.moved(s, t, warming)
+	// Nobody is late because of an event from the future: the source has come
+	// as far as its records.
+	reached := t
+	if recordTime != 0 {
+		reached = min(t, recordTime)
+	}
+	w.moved(s, reached, warming)
 	switch {
 	case onTime:
 		w.count(w.mem.paneAt(&w.open, t/w.pane), e, fp)
