@@ -77,3 +77,12 @@ func compareActivity(a, b RoleActivity) int {
 		cmp.Compare(a.Access, b.Access),
 	)
 }
+
+// Tenants returns the names of the tenants that were trained, ascending.
+func (s *Store) Tenants() []string {
+	names := make([]string, 0, len(s.tenants))
+	for _, tn := range s.sorted() {
+		names = append(names, tn.name)
+	}
+	return names
+}

@@ -126,6 +126,7 @@ func resolve(policy *rbac.Policy, e *Event, reason string) role {
 	if grant, ok := rbac.ParseReason(reason); ok && !(known && grant.ToEveryone()) {
 		if added := grant.Role.Key(); !hasKey(answer.Key, added) {
 			r.key, r.source = joined(answer.Key, added), rbac.SourceAnnotation
+			r.power = max(r.power, policy.KeyPower(added).Class)
 		}
 	}
 	r.key = capped(r.key)

@@ -42,6 +42,7 @@ func newReplay(t terminal, logs *logFlags) *cobra.Command {
 	flags := cmd.Flags()
 	outputFlag(cmd, &output, "how the result is written: table or json", outputTable, outputJSON)
 	flags.StringArrayVar(&rbac, "rbac", nil, "`file or directory` of RBAC objects (YAML or JSON); repeatable")
+	flags.StringVar(&o.Decisions, "decisions", "", "journal (`file`) of a run, to repeat its role policies and limits instead of the configuration's")
 	flags.StringVar(&o.Labels, "labels", "", "`file` of labelled incidents (JSON) to judge the detection by")
 	flags.StringVar(&o.Tenant, "tenant", "", `tenant of all events (default "default")`)
 	s := addSettings(cmd, true)
@@ -60,7 +61,7 @@ func newReplay(t terminal, logs *logFlags) *cobra.Command {
 			return err
 		}
 		if len(rbac) > 0 {
-			o.Config.Roles.RBAC = rbac
+			o.Config.Roles.Policy.Files.Paths = rbac
 		}
 		bar := newProgress(t.Err, "replaying")
 		defer bar.finish()

@@ -37,7 +37,7 @@ func newRun(t terminal, logs *logFlags) *cobra.Command {
 	}
 	s := addSettings(cmd, true)
 	addKafkaFlags(cmd, s)
-	s.flag(cmd, "rbac", "roles.rbac", "`files` or directories of RBAC objects, separated by commas")
+	s.flag(cmd, "rbac", "roles.files.paths", "`files` or directories of RBAC objects, separated by commas")
 	s.flag(cmd, "listen", "web.listen", "`address` of the web page and the metrics")
 	s.flag(cmd, "state-dir", "state.dir", "`directory` of the state")
 	outputFlag(cmd, &output, "how alerts are written to stdout: table, json or none", outputTable, outputJSON, outputNone)

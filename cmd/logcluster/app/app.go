@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +21,6 @@ import (
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/cmd/logcluster/config"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
-	"github.com/logcluster/logcluster/fingerprint"
-	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
 
@@ -47,6 +46,8 @@ type App struct {
 	log      *slog.Logger
 	pipeline *pipeline
 	dir      *stateDir
+	// told are the services that tell of role policies, by module.
+	told map[string]services.Service
 
 	alertmanager *alertmanager.Sink
 	loki         *loki.Sink
@@ -61,17 +62,13 @@ type App struct {
 }
 
 // New checks the configuration and builds the stages. It does no I/O but to
-// read the role policy and TLS files.
+// read TLS files.
 func New(o Options) (*App, error) {
 	if len(o.Config.Kafka.Client.Brokers) == 0 || len(o.Config.Kafka.Topics) == 0 {
 		return nil, errors.New("nothing to consume: name kafka.brokers and kafka.topics in the configuration")
 	}
-	policy, err := loadPolicy(o.Config.Roles.RBAC, o.Logger)
-	if err != nil {
-		return nil, err
-	}
 	a := &App{o: o, cfg: o.Config, log: o.Logger}
-	a.buildPipeline(policy)
+	a.buildPipeline()
 	if err := a.buildSinks(); err != nil {
 		return nil, err
 	}
@@ -82,17 +79,25 @@ func New(o Options) (*App, error) {
 // Addr returns the address of the web server, nil before it is bound.
 func (a *App) Addr() net.Addr { return a.server.Addr() }
 
-func (a *App) buildPipeline(policy *rbac.Policy) {
+func (a *App) buildPipeline() {
+	policies := newPolicies(a.cfg, a.log, a.o.Registry)
+	a.told = policySources(&a.cfg.Roles, policies.told, a.log, a.o.Registry)
 	p := &pipeline{
 		group:  a.cfg.Kafka.Group,
 		topics: a.cfg.Kafka.Topics,
 		render: a.cfg.Alert.Render,
-		board:  newBoard(a.cfg.Alert.Render, a.o.Version, a.o.Recorded, time.Now()),
+		board:  newBoard(a.cfg, a.o.Version, a.o.Recorded, time.Now()),
 		log:    a.log,
 		now:    time.Now,
-		decode: newDecodeStage(a.cfg, fingerprint.Roles{Policies: fingerprint.Always(policy)}),
+		policies: policies,
+		decode:   newDecodeStage(a.cfg, policies),
+		recorded: a.o.Recorded,
 	}
-	p.engine = newEngine(a.cfg, p.found)
+	p.engine = newEngine(a.cfg, policies, p.found)
+	p.engine.learned = p.board.learned
+	if a.cfg.Tenants.Overrides != "" {
+		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
+	}
 	p.sources = newSources(&a.cfg.Sources, p.engine.windows)
 	p.keeper = &keeper{
 		every: a.cfg.State.Interval, take: p.snapshot,
@@ -169,7 +174,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if !errors.Is(err, errAbandoned) { // else somebody may still write; the lock dies with the process
-			err = errors.Join(err, a.dir.close())
+			err = errors.Join(err, a.pipeline.journal.close(), a.dir.close())
 		}
 	}()
 	resume, err := a.restore()
@@ -183,15 +188,28 @@ func (a *App) Run(ctx context.Context) (err error) {
 	return a.serve(ctx)
 }
 
-// restore loads the snapshot into the pipeline and the sinks and returns the
-// offsets to go on from, nil without a snapshot.
+// restore loads the snapshot into the pipeline and the sinks, and what was
+// decided before and after it, and returns the offsets to go on from, nil without
+// a snapshot.
 func (a *App) restore() (kafka.Offsets, error) {
 	s, err := a.dir.load()
-	if err != nil || s == nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := a.pipeline.restore(s); err != nil {
-		return nil, fmt.Errorf("go on from the state in %s: %w", a.cfg.State.Dir, err)
+	if s != nil {
+		if err := a.pipeline.restore(s); err != nil {
+			return nil, fmt.Errorf("go on from the state in %s: %w", a.cfg.State.Dir, err)
+		}
+	}
+	j, decided, err := openJournal(filepath.Join(a.cfg.State.Dir, decisionsFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := a.pipeline.keepDecisions(j, decided); err != nil {
+		return nil, errors.Join(fmt.Errorf("go on from %s: %w", j.path, err), j.close())
+	}
+	if s == nil {
+		return nil, nil
 	}
 	if a.alertmanager != nil {
 		if err := a.alertmanager.Restore(s.Alertmanager); err != nil {
@@ -222,6 +240,7 @@ func (a *App) buildSession(resume kafka.Offsets) {
 func (a *App) handler() http.Handler {
 	return web.NewHandler(a.cfg.Web, web.Options{
 		Source:   a.pipeline.board,
+		Roles:    &roleView{a.pipeline.board, a.pipeline.policies},
 		Gatherer: a.o.Registry,
 		Ready:    a.ready,
 		Config:   func() ([]byte, error) { return config.Marshal(a.cfg) },

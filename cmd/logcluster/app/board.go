@@ -9,6 +9,7 @@ import (
 
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 )
@@ -18,6 +19,7 @@ import (
 // lock is held for a copy only.
 type board struct {
 	cfg     alert.Config
+	limits  cluster.Limits // of a tenant that has none of its own
 	version string
 	started time.Time
 	// recorded tells that event time is a recording's.
@@ -35,11 +37,14 @@ type progress struct {
 	retrained int64 // event time of the last retrain, Unix nanoseconds
 	lag       int64 // records, -1 when unknown
 	rate      float64
+	budgets   []cluster.TenantStats
 }
 
 // standing is the last evaluation of one tenant.
 type standing struct {
 	top      []web.Anomaly
+	clusters []web.Cluster // of the last evaluation, those with the most events first
+	families *family.Families
 	resolved []web.Anomaly // lately, the last one first
 	firing   int
 	learning bool
@@ -50,9 +55,9 @@ type standing struct {
 	fires, resolves uint64
 }
 
-func newBoard(cfg alert.Config, version string, recorded bool, now time.Time) *board {
+func newBoard(cfg *Config, version string, recorded bool, now time.Time) *board {
 	return &board{
-		cfg: cfg, version: version, started: now, recorded: recorded,
+		cfg: cfg.Alert.Render, limits: cfg.Cluster.Limits, version: version, started: now, recorded: recorded,
 		progress: progress{lag: -1}, tenants: make(map[string]*standing),
 	}
 }
@@ -64,21 +69,19 @@ const (
 	maxResolved     = 20
 )
 
-// show puts the result of an evaluation up. learned is when the tenant's
+// show puts an evaluation and its result up. learned is when the tenant's
 // learning period ends.
-func (b *board) show(r *anomaly.Result, learned int64) {
-	top := make([]web.Anomaly, len(r.Top))
-	for i := range r.Top {
-		top[i] = b.render(&r.Top[i])
-	}
+func (b *board) show(ev *cluster.Evaluation, r *anomaly.Result, learned int64) {
+	clusters := busiest(ev, r)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.tenants[r.Tenant]
-	if s == nil {
-		s = new(standing)
-		b.tenants[r.Tenant] = s
+	s := b.of(r.Tenant)
+	top := make([]web.Anomaly, len(r.Top))
+	for i := range r.Top {
+		top[i] = b.render(&r.Top[i], s.families)
 	}
-	s.top, s.firing, s.learning, s.learned = top, len(r.Firing), r.Learning, learned
+	s.top, s.clusters = top, clusters
+	s.firing, s.learning, s.learned = len(r.Firing), r.Learning, learned
 	s.evaluations++
 	s.evaluated += uint64(r.Evaluated)
 	s.exceedances += uint64(r.Exceedances)
@@ -88,7 +91,7 @@ func (b *board) show(r *anomaly.Result, learned int64) {
 			continue
 		}
 		s.resolves++
-		s.resolved = slices.Insert(s.resolved, 0, b.render(&r.Changes[i]))
+		s.resolved = slices.Insert(s.resolved, 0, b.render(&r.Changes[i], s.families))
 	}
 	s.forget(r.End)
 }
@@ -101,8 +104,29 @@ func (s *standing) forget(now time.Time) {
 	}
 }
 
-func (b *board) render(a *anomaly.Anomaly) web.Anomaly {
-	return web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend}
+// of returns the standing of a tenant. The caller holds the lock.
+func (b *board) of(tenant string) *standing {
+	s := b.tenants[tenant]
+	if s == nil {
+		s = new(standing)
+		b.tenants[tenant] = s
+	}
+	return s
+}
+
+// learned puts the role families of a tenant up.
+func (b *board) learned(f *family.Families) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of(f.Tenant).families = f
+}
+
+func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomaly {
+	out := web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend, Power: a.Cluster.Power.String()}
+	if f := families.Of(a.Cluster.Role); f != nil {
+		out.Family = &web.FamilyRef{ID: f.ID, Name: cleaned(f.Name), Members: len(f.Members)}
+	}
+	return out
 }
 
 // advance puts the progress of the stream up.

@@ -1,8 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/logcluster/logcluster/alert"
@@ -10,11 +13,13 @@ import (
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/ingest"
 	"github.com/logcluster/logcluster/ingest/kafka"
+	"github.com/logcluster/logcluster/ingest/policy"
 )
 
 // Config is the whole configuration, in the order of a record's way. Each
@@ -33,6 +38,8 @@ type Config struct {
 	Fingerprint fingerprint.Config `yaml:"fingerprint"`
 	// Cluster is how events are cut into panes and windows.
 	Cluster cluster.Config `yaml:"cluster"`
+	// Tenants are those with limits of their own.
+	Tenants TenantsConfig `yaml:"tenants"`
 	// Baseline is what usual means.
 	Baseline baseline.Config `yaml:"baseline"`
 	// Anomaly is when a deviation becomes an alert.
@@ -59,13 +66,104 @@ type TopicsConfig struct {
 	Anomalies string `yaml:"anomalies"`
 }
 
-// RolesConfig says where role policies come from.
+// RolesConfig says where role policies come from. Without any, roles come from
+// the authorization reason in the audit log, from the mapping and from
+// conventions.
 type RolesConfig struct {
-	// RBAC are files or directories of RBAC objects, as
-	// "kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o yaml"
-	// prints them. Without any, roles come from the authorization reason in the
-	// audit log and from conventions.
-	RBAC []string `yaml:"rbac"`
+	// Policy is where the RBAC objects come from, for every tenant that has no
+	// policy of its own.
+	Policy policy.Config `yaml:",inline"`
+	// Audit learns changes of RBAC objects from the audit log itself, where it
+	// carries them (audit level RequestResponse for rbac.authorization.k8s.io),
+	// at their event time. Only the policy of the tenant whose log it is
+	// changes. Not used for a policy that is watched in a cluster.
+	Audit bool `yaml:"audit"`
+	// Tenants are the tenants with a policy of their own, by name: a topic that
+	// is another Kubernetes cluster's. Fields that are left out are those of
+	// the policy for everybody, but for the sources.
+	Tenants map[string]policy.Config `yaml:"tenants"`
+	// Mapping tells the roles of those about whom neither a policy nor the
+	// authorizer says anything, such as agents or services outside of
+	// Kubernetes. The first rule that matches counts.
+	Mapping []fingerprint.MappingRule `yaml:"mapping"`
+	// Families is how roles that are alike are found.
+	Families family.Config `yaml:"families"`
+}
+
+// Validate reports everything that is wrong with the section.
+func (c *RolesConfig) Validate() error {
+	errs := []error{c.Policy.Validate(), prefixed("families", c.Families.Validate())}
+	all := c.policies()
+	for _, tenant := range slices.Sorted(maps.Keys(c.Tenants)) {
+		own := all[tenant]
+		errs = append(errs, prefixed("tenants."+tenant, own.Validate()))
+	}
+	if _, err := fingerprint.NewMapping(c.Mapping); err != nil {
+		errs = append(errs, inList("mapping", err))
+	}
+	return errors.Join(errs...)
+}
+
+// policies returns the policy configuration of every tenant that has one, and
+// under the empty name that of everybody else.
+func (c *RolesConfig) policies() map[string]policy.Config {
+	all := map[string]policy.Config{"": c.Policy}
+	for tenant, own := range c.Tenants {
+		own.Files.Reload = cmp.Or(own.Files.Reload, c.Policy.Files.Reload)
+		own.Cluster.SyncTimeout = cmp.Or(own.Cluster.SyncTimeout, c.Policy.Cluster.SyncTimeout)
+		all[tenant] = own
+	}
+	return all
+}
+
+// learns reports whether the policy that holds for the tenant changes with its
+// audit log.
+func (c *RolesConfig) learns(tenant string) bool {
+	p, own := c.Tenants[tenant]
+	if !own {
+		p = c.Policy
+	}
+	return c.Audit && !p.Cluster.Enabled
+}
+
+// prefixed puts a section before the objections to it.
+func prefixed(section string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", section, err)
+}
+
+// inList puts the name of a list before the objections to its items, each of
+// which begins with an index.
+func inList(list string, err error) error {
+	var errs []error
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+		errs = append(errs, errors.New(list+e.Error()))
+	}
+	return errors.Join(errs...)
+}
+
+// TenantsConfig says which tenants have limits of their own.
+type TenantsConfig struct {
+	// Overrides is a YAML file of the limits of tenants that have their own,
+	// such as
+	//
+	//	overrides:
+	//	  audit-of-the-big-cluster: {max_clusters: 40000}
+	//
+	// with the fields of cluster that begin with max_ but max_ahead, max_gap,
+	// max_tenants and max_distinct; what is left out is as for everybody. It is
+	// looked at while running; a file that is not valid changes nothing, and
+	// logcluster_limits_last_reload_successful says so. Empty for none.
+	Overrides string `yaml:"overrides"`
+	// Reload is how often the file is looked at.
+	Reload time.Duration `yaml:"reload"`
+}
+
+// Validate reports everything that is wrong with the section.
+func (c *TenantsConfig) Validate() error {
+	return within("reload", c.Reload, 10*time.Millisecond, time.Hour)
 }
 
 // AlertConfig is how alerts are written, and where they go.
@@ -137,7 +235,9 @@ func DefaultConfig() Config {
 		Topics:      TopicsConfig{DeadLetter: "logcluster.dlq", Anomalies: "logcluster.anomalies"},
 		Ingest:      ingest.DefaultConfig(),
 		Fingerprint: fingerprint.DefaultConfig(),
+		Roles:       RolesConfig{Policy: policy.DefaultConfig(), Audit: true, Families: family.DefaultConfig()},
 		Cluster:     cluster.DefaultConfig(),
+		Tenants:     TenantsConfig{Reload: 10 * time.Second},
 		Baseline:    baseline.DefaultConfig(),
 		Anomaly:     anomaly.DefaultConfig(),
 		Alert: AlertConfig{

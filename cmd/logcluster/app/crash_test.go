@@ -49,7 +49,7 @@ func (c *childConfig) config() *Config {
 	cfg.Kafka.PollInterval, cfg.Kafka.SessionTimeout = 50*time.Millisecond, time.Second
 	cfg.State.Dir, cfg.State.Interval, cfg.Sources.IdleAfter = c.State, 100*time.Millisecond, time.Minute
 	cfg.Topics.Anomalies = anomaliesOf(c.Group)
-	cfg.Roles.RBAC = []string{c.RBAC}
+	cfg.Roles.Policy.Files.Paths = []string{c.RBAC}
 	cfg.Web.Listen = "127.0.0.1:0"
 	return &cfg
 }

@@ -14,6 +14,7 @@ import (
 // the engine in a goroutine of its own; it is not safe for concurrent use.
 type decodeStage struct {
 	decoder      *ingest.Decoder
+	policies     *policies
 	fingerprints *fingerprint.Fingerprinter
 	emit         func(*fingerprint.Event)
 
@@ -27,13 +28,25 @@ type decodeStage struct {
 // record in it (zero for files).
 type origin struct {
 	source       int
+	partition    int32 // of Kafka, else noPartition
 	offset, time int64
 }
 
-func newDecodeStage(cfg *Config, roles fingerprint.Roles) *decodeStage {
+const noPartition = -1
+
+// newDecodeStage returns a stage that asks the policies for roles, and tells them
+// what the log says of their changes. The configuration must be valid.
+func newDecodeStage(cfg *Config, p *policies) *decodeStage {
+	mapping, err := fingerprint.NewMapping(cfg.Roles.Mapping)
+	if err != nil {
+		panic("decode: invalid role mapping: " + err.Error())
+	}
+	reading := cfg.Ingest
+	reading.Attributes = mapping.Attributes()
 	s := &decodeStage{
-		decoder:      ingest.NewDecoder(cfg.Ingest),
-		fingerprints: fingerprint.New(cfg.Fingerprint, roles),
+		decoder:      ingest.NewDecoder(reading),
+		policies:     p,
+		fingerprints: fingerprint.New(cfg.Fingerprint, fingerprint.Roles{Policies: p, Mapping: mapping}),
 	}
 	s.emit = s.observe
 	return s
@@ -52,9 +65,11 @@ func (s *decodeStage) decode(out *observations, tenant string, from origin, valu
 
 func (s *decodeStage) observe(e *fingerprint.Event) {
 	e.Tenant = s.tenant
+	s.policies.observe(e, s.origin)
 	fp := s.fingerprints.Of(e)
-	if fp.Cluster.RoleSource == rbac.SourceUnknown {
-		s.out.unknownRole++
+	s.out.roles[fp.Cluster.RoleSource]++
+	if e.Decision == fingerprint.DecisionForbid && s.policies.refuted(e) {
+		s.out.refuted++
 	}
 	s.out.add(e, fp, s.origin)
 }
@@ -62,10 +77,13 @@ func (s *decodeStage) observe(e *fingerprint.Event) {
 // observations are decoded events on their way to the engine. They own their
 // text, so that the records they came from can be given back. Reused.
 type observations struct {
-	items       []observation
-	arena       []byte
-	result      ingest.Result
-	unknownRole uint64
+	items  []observation
+	arena  []byte
+	result ingest.Result
+	// roles counts events by where their role came from, refuted those whose
+	// refusal the policy in force can't explain.
+	roles   [rbac.SourceCount]uint64
+	refuted uint64
 }
 
 // observation is one fingerprinted event.
@@ -77,7 +95,7 @@ type observation struct {
 
 func (o *observations) reset() {
 	o.items, o.arena = o.items[:0], o.arena[:0]
-	o.result, o.unknownRole = ingest.Result{}, 0
+	o.result, o.roles, o.refuted = ingest.Result{}, [rbac.SourceCount]uint64{}, 0
 }
 
 // add copies what the windows count of an event: what they do not look at

@@ -96,7 +96,7 @@ func demoConfig(cfg Config, dir string, brokers []string, now time.Time) (*Confi
 	cfg.Kafka.Client.Brokers = brokers
 	cfg.Kafka.Topics = []string{demoTopic}
 	cfg.Kafka.CreateTopics = true
-	cfg.Roles.RBAC = []string{roles}
+	cfg.Roles.Policy.Files.Paths = []string{roles}
 	cfg.State.Dir = filepath.Join(dir, "state")
 	if cfg.Web.Listen == DefaultConfig().Web.Listen && taken(cfg.Web.Listen) {
 		cfg.Web.Listen = "127.0.0.1:0"

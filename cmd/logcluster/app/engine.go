@@ -5,7 +5,9 @@ import (
 
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint"
 )
 
 // engine composes the pure stages behind the fingerprint: windows, baselines
@@ -15,23 +17,31 @@ type engine struct {
 	windows   *cluster.Windows
 	baselines *baseline.Store
 	detector  *anomaly.Detector
+	families  *family.Learner
+	// policies tells what roles may do, which families are learned from.
+	policies fingerprint.Policies
 
 	retrainEvery int64
 	// retrained is the last mark of event time at which the baselines were
 	// retrained, in Unix nanoseconds; zero before the first window.
 	retrained int64
 
-	// found receives the result of every evaluation. The result is valid until
-	// it returns; the anomalies in it may be kept.
-	found func(anomaly.Result)
+	// found receives every evaluation and its result. They are valid until it
+	// returns; the anomalies in the result may be kept.
+	found func(*cluster.Evaluation, anomaly.Result)
+	// learned receives the role families of a tenant after every retrain, if not
+	// nil. They may be kept.
+	learned func(*family.Families)
 }
 
-func newEngine(cfg *Config, found func(anomaly.Result)) *engine {
+func newEngine(cfg *Config, policies fingerprint.Policies, found func(*cluster.Evaluation, anomaly.Result)) *engine {
 	baselines := baseline.New(cfg.Baseline)
 	return &engine{
 		windows:      cluster.New(cfg.Cluster),
 		baselines:    baselines,
 		detector:     anomaly.New(cfg.Anomaly, baselines),
+		families:     family.New(cfg.Roles.Families),
+		policies:     policies,
 		retrainEvery: int64(cfg.Baseline.Retrain),
 		found:        found,
 	}
@@ -47,10 +57,24 @@ func (e *engine) Train(t *cluster.Training) { e.baselines.Train(t) }
 // time crosses a mark, before the window that crosses it is scored.
 func (e *engine) Evaluate(ev *cluster.Evaluation) {
 	if mark := ev.End - ev.End%e.retrainEvery; mark > e.retrained {
-		e.baselines.Retrain(mark)
-		e.retrained = mark
+		e.retrain(mark)
 	}
-	e.found(e.detector.Evaluate(ev))
+	e.found(ev, e.detector.Evaluate(ev))
+}
+
+// retrain fits the baselines anew, and learns which roles are alike.
+func (e *engine) retrain(mark int64) {
+	e.baselines.Retrain(mark)
+	e.retrained = mark
+	for _, tenant := range e.baselines.Tenants() {
+		roles := family.Assemble(e.policies.At(tenant, mark), e.baselines.Behaviour(tenant))
+		if len(roles) == 0 {
+			continue
+		}
+		if f := e.families.Learn(tenant, mark, roles); e.learned != nil {
+			e.learned(f)
+		}
+	}
 }
 
 // engineState is what an engine must keep to go on bit for bit.
@@ -58,6 +82,7 @@ type engineState struct {
 	Windows   cluster.State
 	Baselines baseline.State
 	Detector  anomaly.DetectorState
+	Families  family.State
 	Retrained int64
 }
 
@@ -66,6 +91,7 @@ func (e *engine) snapshot() engineState {
 		Windows:   e.windows.Snapshot(),
 		Baselines: e.baselines.Snapshot(),
 		Detector:  e.detector.Snapshot(),
+		Families:  e.families.Snapshot(),
 		Retrained: e.retrained,
 	}
 }
@@ -79,6 +105,9 @@ func (e *engine) restore(s *engineState) error {
 	}
 	if err := e.detector.Restore(s.Detector); err != nil {
 		return fmt.Errorf("restore anomalies: %w", err)
+	}
+	if err := e.families.Restore(s.Families); err != nil {
+		return fmt.Errorf("restore role families: %w", err)
 	}
 	e.retrained = s.Retrained
 	return nil

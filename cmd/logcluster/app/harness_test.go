@@ -103,7 +103,7 @@ func testConfig(t testing.TB, brokers []string, rbac string) *Config {
 	cfg.Sources.IdleAfter = time.Minute // recorded time runs fast here
 	cfg.Web.Listen = "127.0.0.1:0"
 	if rbac != "" {
-		cfg.Roles.RBAC = []string{rbac}
+		cfg.Roles.Policy.Files.Paths = []string{rbac}
 	}
 	return &cfg
 }

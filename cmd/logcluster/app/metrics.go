@@ -9,6 +9,7 @@ import (
 
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest"
 )
 
@@ -27,7 +28,8 @@ var (
 	outcomeDesc  = desc("events_total", "Events that were decoded, by what became of them. consumed = events + rejected + filtered.", "outcome")
 	rejectedDesc = desc("events_rejected_total", "Events that could not be used, by reason.", "reason")
 	filteredDesc = desc("events_filtered_total", "Well-formed events that do not count, by rule.", "rule")
-	unknownDesc  = desc("events_unknown_role_total", "Events whose role nothing told.")
+	rolesDesc    = desc("events_by_role_source_total", "Decoded events by what told their role: rbac, annotation (the authorizer names a role that no policy binds), mapping, convention, or unknown.", "source")
+	refutedDesc  = desc("policy_denied_but_allowed_total", "Requests that the authorizer refused though the role policy in force allows them: the policy is not what the authorizer has.")
 	cutDesc      = desc("fields_truncated_total", "Fields that were longer than allowed and were cut.")
 	spilledDesc  = desc("events_spilled_total", "Events of new clusters that went to the overflow at once, because their pane held too many.")
 	unseenDesc   = desc("first_seen_unknown_total", "Things that could not be told from new ones, because the memory of what was seen is full.")
@@ -59,7 +61,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements [prometheus.Collector].
 func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, unknownDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
+		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, rolesDesc, refutedDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
@@ -109,7 +111,10 @@ func (c *boardCollector) collectEvents(out chan<- prometheus.Metric) {
 	for _, rule := range ingest.Rules() {
 		counter(out, filteredDesc, p.totals.Filtered[rule], rule.String())
 	}
-	counter(out, unknownDesc, p.totals.UnknownRole)
+	for i, n := range p.totals.Roles {
+		counter(out, rolesDesc, n, rbac.Source(i).String())
+	}
+	counter(out, refutedDesc, p.totals.Refuted)
 	counter(out, cutDesc, p.totals.Truncated)
 	counter(out, spilledDesc, p.stats.Spilled)
 	counter(out, unseenDesc, p.stats.SeenUnknown)

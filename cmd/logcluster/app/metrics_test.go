@@ -16,7 +16,8 @@ import (
 // keep theirs.
 func TestAnomalySeriesAreBounded(t *testing.T) {
 	const tenants, each, bound = 6, 4, 10
-	b := newBoard(alert.DefaultConfig(), "test", false, time.Unix(0, 0))
+	cfg := DefaultConfig()
+	b := newBoard(&cfg, "test", false, time.Unix(0, 0))
 	for i := range tenants {
 		s := new(standing)
 		for j := range each {

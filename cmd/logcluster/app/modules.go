@@ -22,6 +22,7 @@ const (
 	moduleLoki         = "loki"
 	moduleLetters      = "dead-letter"
 	moduleAnomalies    = "anomalies-topic"
+	moduleLimits       = "limits"
 	moduleSession      = "session"
 )
 
@@ -29,6 +30,10 @@ const (
 // stops before it: records flow only while there is somewhere to put them.
 func (a *App) initModules() error {
 	a.modules = map[string]services.Service{moduleWeb: a.server, moduleSession: a.session}
+	maps.Copy(a.modules, a.told)
+	if o := a.pipeline.limits.overrides; o != nil {
+		a.modules[moduleLimits] = o
+	}
 	if a.alertmanager != nil {
 		a.modules[moduleAlertmanager] = a.alertmanager
 	}

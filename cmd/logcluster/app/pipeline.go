@@ -34,19 +34,29 @@ type pipeline struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	decode  *decodeStage
-	engine  *engine
-	sources *sources
-	totals  totals
+	// recorded tells that event time is a recording's.
+	recorded bool
+	policies *policies
+	limits   limits
+	journal  *journal
+	deciding bool // the last decision could not be written down
+	decode   *decodeStage
+	engine   *engine
+	sources  *sources
+	totals   totals
 	out     observations
 
 	keeper *keeper
 	meter  meter
+	// budgets are what every tenant used of its budgets when they were counted.
+	budgets []cluster.TenantStats
+	counted time.Time
 }
 
 // Consume implements [kafka.Handler].
 func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	now := p.now()
+	p.decide(now)
 	p.out.reset()
 	for i := range batch.Partitions {
 		part := &batch.Partitions[i]
@@ -62,6 +72,44 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	return p.keeper.saveIfDue(ctx, now)
 }
 
+// decide brings into force what sources and files have told since the last
+// batch. What can't be written down waits.
+func (p *pipeline) decide(now time.Time) {
+	clock := int64(0)
+	if !p.recorded {
+		clock = now.UnixNano()
+	}
+	err := p.policies.settle(clock)
+	if err == nil {
+		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)
+	}
+	if err == nil && p.journal != nil {
+		err = p.journal.foldIfDue(time.Unix(0, p.engine.windows.Stats().Watermark-int64(keepVersions)))
+	}
+	if failing := err != nil; failing != p.deciding {
+		p.deciding = failing
+		if failing {
+			p.log.Error("decision not written down, the ones before stay in force", "error", err)
+		} else {
+			p.log.Info("decisions are written down again")
+		}
+	}
+}
+
+// keepDecisions goes on from the decisions of earlier runs, and writes new ones
+// to their journal.
+func (p *pipeline) keepDecisions(j *journal, decided []decision) error {
+	p.policies.newest = p.engine.windows.Stats().Newest
+	if err := p.policies.restore(decided); err != nil {
+		return err
+	}
+	for i := range decided {
+		p.limits.enact(&decided[i], p.engine.windows)
+	}
+	p.journal, p.policies.journal = j, j
+	return nil
+}
+
 // decodePartition decodes the records of one partition; what is rejected gets a
 // dead letter and moves nothing. A record's own time is the producer's word: it
 // is believed up to now.
@@ -70,7 +118,7 @@ func (p *pipeline) decodePartition(id int, part *kafka.Partition, now int64) {
 	for i := range part.Records {
 		r := &part.Records[i]
 		before := p.out.result.TotalRejected()
-		err := p.decode.decode(&p.out, part.Topic, origin{id, r.Offset, min(r.Timestamp, now)}, r.Value)
+		err := p.decode.decode(&p.out, part.Topic, origin{id, part.ID, r.Offset, min(r.Timestamp, now)}, r.Value)
 		var reject *ingest.RejectError
 		if errors.As(err, &reject) {
 			p.letter(id, r.Offset, reject.Reason.String(), p.out.result.TotalRejected()-before, err.Error())
@@ -103,8 +151,8 @@ func (p *pipeline) letter(source int, offset int64, reason string, count int, de
 }
 
 // found is the engine's: it passes an evaluation on.
-func (p *pipeline) found(r anomaly.Result) {
-	p.board.show(&r, p.engine.baselines.Learned(r.Tenant))
+func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
+	p.board.show(ev, &r, p.engine.baselines.Learned(r.Tenant))
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
 	for i := range r.Changes {
@@ -128,13 +176,21 @@ func (p *pipeline) logChange(a *alert.Alert) {
 		"z", a.Z, "rank", a.Rank, "severity", a.Severity, "summary", a.Summary)
 }
 
-// report puts the progress on the board.
+// report puts the progress on the board, and now and then what every tenant uses
+// of its budgets.
 func (p *pipeline) report(now time.Time) {
+	if now.Sub(p.counted) >= budgetsEvery {
+		p.counted = now
+		p.budgets = p.engine.windows.AppendTenantStats(nil)
+	}
 	p.board.advance(progress{
 		totals: p.totals, stats: p.engine.windows.Stats(), retrained: p.engine.retrained,
-		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed),
+		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed), budgets: p.budgets,
 	})
 }
+
+// budgetsEvery is how often the use of budgets is looked at.
+const budgetsEvery = time.Second
 
 // snapshot returns everything that a restart goes on from, as of now: it must be
 // called between two batches.

@@ -17,10 +17,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/bench/detection"
 	"github.com/logcluster/logcluster/cluster"
-	"github.com/logcluster/logcluster/fingerprint"
-	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest"
-	"github.com/logcluster/logcluster/ingest/policy"
 	"github.com/logcluster/logcluster/ingest/recording"
 )
 
@@ -40,6 +37,10 @@ type ReplayOptions struct {
 	Style alert.LineStyle
 	// Tenant is the tenant of all events; empty means "default".
 	Tenant string
+	// Decisions is the journal of the run that is to be repeated: its role
+	// policies and limits are in force instead of the configuration's. Empty for
+	// none. Its tenants must be those of that run.
+	Decisions string
 	// Labels is a file of labelled incidents to judge the detection by; empty
 	// for none. The verdict goes to Output after a table, to Notes in JSON mode.
 	Labels string
@@ -65,11 +66,10 @@ func Replay(ctx context.Context, o ReplayOptions) error {
 			return err
 		}
 	}
-	resolver, err := loadPolicy(o.Config.Roles.RBAC, o.Logger)
+	r, err := newReplay(&o)
 	if err != nil {
 		return err
 	}
-	r := newReplay(&o, resolver)
 	began := time.Now()
 	if err := r.run(ctx); err != nil {
 		return err
@@ -94,14 +94,27 @@ type replay struct {
 	first, last time.Time
 }
 
-func newReplay(o *ReplayOptions, policy *rbac.Policy) *replay {
+func newReplay(o *ReplayOptions) (*replay, error) {
 	if o.Tenant == "" {
 		o.Tenant = "default"
 	}
-	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, fingerprint.Roles{Policies: fingerprint.Always(policy)})}
-	r.engine = newEngine(o.Config, r.found)
+	policies := newPolicies(o.Config, o.Logger, nil)
+	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, policies)}
+	r.engine = newEngine(o.Config, policies, r.found)
 	r.engine.windows.AddSource(0, "replay")
-	return r
+	if o.Decisions == "" {
+		return r, loadPolicies(&o.Config.Roles, policies)
+	}
+	decided, err := readDecisionsFile(o.Decisions)
+	if err != nil {
+		return nil, err
+	}
+	policies.learns = func(string) bool { return false } // that was decided upon too
+	var limits limits
+	for i := range decided {
+		limits.enact(&decided[i], r.engine.windows)
+	}
+	return r, policies.restore(decided)
 }
 
 // run reads, decodes and detects in three goroutines, in order.
@@ -180,7 +193,7 @@ func (r *replay) decodeBatch(out *observations, batch *recording.Batch) {
 	out.reset()
 	out.result.Rejected[ingest.ReasonTooLarge] += batch.TooLong
 	for i, line := range batch.Values {
-		from := origin{offset: batch.Line + int64(i)}
+		from := origin{partition: noPartition, offset: batch.Line + int64(i)}
 		if err := r.decode.decode(out, r.o.Tenant, from, line); err != nil {
 			r.o.Logger.Debug("record rejected", "line", from.offset, "error", err)
 		}
@@ -207,7 +220,7 @@ func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-c
 func ignore(*observation) {}
 
 // found writes the changes of one evaluation.
-func (r *replay) found(res anomaly.Result) {
+func (r *replay) found(_ *cluster.Evaluation, res anomaly.Result) {
 	if r.first.IsZero() {
 		r.first = res.Start
 	}
@@ -262,22 +275,4 @@ func (r *replay) finish(labels *detection.Labels, took time.Duration) error {
 		r.totals.rejected()+n[cluster.RejectedAhead], r.totals.filtered(),
 		r.last.Sub(r.first).Round(time.Minute), r.fired, took.Seconds(), float64(r.totals.Consumed)/took.Seconds())
 	return err
-}
-
-// loadPolicy reads role manifests; without any it returns nil, a policy that
-// knows nothing.
-func loadPolicy(paths []string, log *slog.Logger) (*rbac.Policy, error) {
-	if len(paths) == 0 {
-		return nil, nil
-	}
-	loaded, err := policy.LoadFiles(paths...)
-	if err != nil {
-		return nil, fmt.Errorf("load role policy: %w", err)
-	}
-	resolver, err := rbac.New(loaded.Objects)
-	if err != nil {
-		return nil, fmt.Errorf("read role policy: %w", err)
-	}
-	log.Info("role policy loaded", "files", loaded.Files, "documents", loaded.Documents, "skipped", loaded.Skipped)
-	return resolver, nil
 }

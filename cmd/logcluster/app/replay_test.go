@@ -31,7 +31,7 @@ func replayBundled(t testing.TB, change func(*ReplayOptions)) (out, notes *bytes
 	t.Helper()
 	recording, rbac, labels := bundled(t)
 	cfg := DefaultConfig()
-	cfg.Roles.RBAC = []string{rbac}
+	cfg.Roles.Policy.Files.Paths = []string{rbac}
 	out, notes = new(bytes.Buffer), new(bytes.Buffer)
 	o := ReplayOptions{
 		Config: &cfg, Files: []string{recording}, Output: out, Notes: notes, JSON: true,

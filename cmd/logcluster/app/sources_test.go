@@ -83,7 +83,7 @@ func TestIdleNeedsNoLagAndAWait(t *testing.T) {
 func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 	const gone = "gone"
 	cfg := testConfig(t, []string{"127.0.0.1:1"}, "")
-	before := newEngine(cfg, func(anomaly.Result) {})
+	before := newEngine(cfg, fingerprint.Always(nil), func(*cluster.Evaluation, anomaly.Result) {})
 	old := newSources(&cfg.Sources, before.windows)
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	for i, topic := range []string{testTopic, gone} {
@@ -93,7 +93,7 @@ func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 	}
 	state, offsets := before.snapshot(), old.offsets()
 
-	after := newEngine(cfg, func(anomaly.Result) {})
+	after := newEngine(cfg, fingerprint.Always(nil), func(*cluster.Evaluation, anomaly.Result) {})
 	if err := after.restore(&state); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 
 // stateVersion is the version of the encoding of [savedState]. A file of
 // another version is refused, never guessed at.
-const stateVersion = 1
+const stateVersion = 2
 
 // stateFile is the name of the snapshot in the state directory.
 const stateFile = "state.cbor.zst"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest"
 )
 
@@ -11,12 +12,15 @@ import (
 // state began. Decoding counts the left side and what it kept back; the windows
 // count the rest by themselves.
 type totals struct {
-	Consumed    uint64
-	Rejected    [ingest.ReasonCount]uint64
-	Filtered    [ingest.RuleCount]uint64
-	Truncated   uint64
-	Redacted    uint64
-	UnknownRole uint64
+	Consumed  uint64
+	Rejected  [ingest.ReasonCount]uint64
+	Filtered  [ingest.RuleCount]uint64
+	Truncated uint64
+	Redacted  uint64
+	// Roles counts decoded events by where their role came from, and Refuted
+	// those that were refused though the policy in force allows them.
+	Roles   [rbac.SourceCount]uint64
+	Refuted uint64
 }
 
 func (t *totals) add(o *observations) {
@@ -30,7 +34,10 @@ func (t *totals) add(o *observations) {
 	}
 	t.Truncated += uint64(r.Truncated)
 	t.Redacted += uint64(r.Redacted)
-	t.UnknownRole += o.unknownRole
+	for i, n := range o.roles {
+		t.Roles[i] += n
+	}
+	t.Refuted += o.refuted
 }
 
 // rejected returns the sum over all reasons of the decoder.

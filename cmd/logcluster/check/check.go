@@ -56,7 +56,7 @@ func outcome(target, step, detail string, err error) Result {
 func Run(ctx context.Context, cfg *app.Config, timeout time.Duration, logger *slog.Logger) []Result {
 	steps := []func(context.Context) []Result{
 		func(ctx context.Context) []Result { return kafkaWorks(ctx, cfg, logger) },
-		func(context.Context) []Result { return policyWorks(cfg.Roles.RBAC) },
+		func(context.Context) []Result { return policyWorks(cfg.Roles.Policy.Files.Paths) },
 		func(ctx context.Context) []Result { return alertmanagerWorks(ctx, cfg.Alert.Alertmanager, logger) },
 		func(ctx context.Context) []Result { return lokiWorks(ctx, cfg.Alert.Loki, logger) },
 		func(context.Context) []Result { return []Result{stateWorks(cfg.State.Dir)} },

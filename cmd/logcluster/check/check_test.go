@@ -63,7 +63,7 @@ func TestEverythingWorks(t *testing.T) {
 	cfg.Kafka.Client.Brokers = cluster.ListenAddrs()[:1] // the other is advertised
 	cfg.Kafka.Topics = []string{"audit"}
 	cfg.Topics.DeadLetter, cfg.Topics.Anomalies = "dlq", "anomalies"
-	cfg.Roles.RBAC = []string{rbac}
+	cfg.Roles.Policy.Files.Paths = []string{rbac}
 	cfg.Alert.Alertmanager.URLs = []string{sinks.URL}
 	cfg.Alert.Loki.URL = sinks.URL
 	cfg.State.Dir = filepath.Join(t.TempDir(), "a", "b")

@@ -1,0 +1,256 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+)
+
+// decision is something that results depend on and that no record says: which
+// role policy, which limits. It becomes a record itself, in force from the
+// start of a pane, so that the same records give the same results once more.
+type decision struct {
+	// From is the event time from which the decision is in force; the zero time
+	// means from the beginning.
+	From time.Time `json:"from,omitzero"`
+	// Tenant is whom it concerns; empty means every tenant without a policy of
+	// its own.
+	Tenant string `json:"tenant,omitempty"`
+	// Source is where it came from: files, cluster, audit or limits.
+	Source string `json:"source"`
+	// Record is the record that carried it, for source audit: it is not decided
+	// upon again when the record is read once more.
+	Record *place `json:"record,omitempty"`
+	// Policy are the RBAC objects that were written or deleted.
+	Policy []rbac.Change `json:"policy,omitempty"`
+	// Limits are the limits of the tenants that have their own.
+	Limits map[string]cluster.Limits `json:"limits,omitempty"`
+}
+
+// place is where a record lies.
+type place struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// decisionsFile is the name of the journal in the state directory.
+const decisionsFile = "decisions.jsonl"
+
+// journalRoom is how many bytes are appended to a journal before what is no
+// longer needed of it is folded together.
+const journalRoom = 16 << 20
+
+// journal is the file of decisions, one JSON object a line, in the order in
+// which they were taken. A decision is on disk before anything depends on it.
+type journal struct {
+	path string
+	file *os.File
+	size int64
+	// folded is the size after the last folding.
+	folded int64
+}
+
+// openJournal opens a journal and returns what is in it. A last line that was
+// torn by a crash is cut off: nothing depended on it yet.
+func openJournal(path string) (*journal, []decision, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open decisions: %w", err)
+	}
+	j := &journal{path: path, file: f}
+	list, whole, err := readDecisions(f)
+	if err == nil {
+		err = f.Truncate(whole)
+	}
+	if err == nil {
+		_, err = f.Seek(whole, io.SeekStart)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("read decisions %s: %w", path, err), f.Close())
+	}
+	j.size, j.folded = whole, whole
+	return j, list, nil
+}
+
+// readDecisionsFile reads the journal of another run.
+func readDecisionsFile(path string) ([]decision, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	defer f.Close()
+	list, _, err := readDecisions(f)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions %s: %w", path, err)
+	}
+	return list, nil
+}
+
+// readDecisions reads up to the last whole line and returns where that ends.
+func readDecisions(r io.Reader) (list []decision, whole int64, err error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1]
+	for line := range bytes.Lines(text) {
+		var d decision
+		if err := json.Unmarshal(line, &d); err != nil {
+			return nil, 0, fmt.Errorf("decision %d: %w", len(list)+1, err)
+		}
+		list = append(list, d)
+	}
+	return list, int64(len(text)), nil
+}
+
+// append writes a decision to disk.
+func (j *journal) append(d *decision) error {
+	line, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode decision: %w", err)
+	}
+	line = append(line, '\n')
+	if _, err := j.file.Write(line); err != nil {
+		// Half a line would spoil the next one.
+		_, seek := j.file.Seek(j.size, io.SeekStart)
+		return errors.Join(fmt.Errorf("write decision: %w", err), j.file.Truncate(j.size), seek)
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("write decision: %w", err)
+	}
+	j.size += int64(len(line))
+	return nil
+}
+
+// foldIfDue rewrites a journal that has grown: of what was decided before the
+// event time only the outcome is kept.
+func (j *journal) foldIfDue(before time.Time) error {
+	if j.size-j.folded < journalRoom {
+		return nil
+	}
+	list, err := readDecisionsFile(j.path)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	for _, d := range fold(list, before) {
+		if err := enc.Encode(&d); err != nil {
+			return fmt.Errorf("encode decision: %w", err)
+		}
+	}
+	if err := renameio.WriteFile(j.path, text.Bytes(), 0o600, renameio.WithTempDir(filepath.Dir(j.path))); err != nil {
+		return fmt.Errorf("rewrite decisions: %w", err)
+	}
+	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open decisions: %w", err)
+	}
+	err = j.file.Close() // of the file that is gone
+	j.file, j.size, j.folded = f, int64(text.Len()), int64(text.Len())
+	return err
+}
+
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	if err := j.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		return fmt.Errorf("close decisions: %w", err)
+	}
+	return nil
+}
+
+// fold returns decisions that come to the same for every event at or after the
+// time: those before it are in force from the beginning, without what a later
+// one of the same source has overtaken. What each source said last stays known,
+// and so does how far records were read for it.
+func fold(list []decision, before time.Time) []decision {
+	n := 0
+	for n < len(list) && list[n].From.Before(before) {
+		n++
+	}
+	last := lastOf(list[:n])
+	// held are the objects that the decisions kept so far have written: the
+	// deletion of anything else says nothing any more.
+	held := map[[2]string]bool{}
+	var out []decision
+	for i := range list[:n] {
+		d := list[i]
+		d.From = time.Time{}
+		d.Policy = nil
+		for k := range list[i].Policy {
+			c := &list[i].Policy[k]
+			object := objectOf(c)
+			if last.write[[3]string{d.Tenant, d.Source, object}] != i {
+				continue
+			}
+			if c.Deleted && !held[[2]string{d.Tenant, object}] && !held[[2]string{"", object}] {
+				continue
+			}
+			held[[2]string{d.Tenant, object}] = !c.Deleted
+			d.Policy = append(d.Policy, *c)
+		}
+		if d.Record != nil && last.read[partition{d.Record.Topic, d.Record.Partition}] != i {
+			d.Record = nil
+		}
+		if last.limits != i {
+			d.Limits = nil
+		}
+		if d.Policy != nil || d.Record != nil || d.Limits != nil {
+			out = append(out, d)
+		}
+	}
+	return append(out, list[n:]...)
+}
+
+// lastDecisions are the places in a list of the last decision of each kind.
+type lastDecisions struct {
+	write  map[[3]string]int // by tenant, source and object
+	read   map[partition]int
+	limits int
+}
+
+func lastOf(list []decision) lastDecisions {
+	last := lastDecisions{write: map[[3]string]int{}, read: map[partition]int{}, limits: -1}
+	for i := range list {
+		d := &list[i]
+		for k := range d.Policy {
+			last.write[[3]string{d.Tenant, d.Source, objectOf(&d.Policy[k])}] = i
+		}
+		if d.Record != nil {
+			last.read[partition{d.Record.Topic, d.Record.Partition}] = i
+		}
+		if d.Limits != nil {
+			last.limits = i
+		}
+	}
+	return last
+}
+
+// objectOf names the object of a change.
+func objectOf(c *rbac.Change) string {
+	switch {
+	case c.Role != nil:
+		return "Role/" + c.Role.Namespace + "/" + c.Role.Name
+	case c.ClusterRole != nil:
+		return "ClusterRole/" + c.ClusterRole.Name
+	case c.RoleBinding != nil:
+		return "RoleBinding/" + c.RoleBinding.Namespace + "/" + c.RoleBinding.Name
+	case c.ClusterRoleBinding != nil:
+		return "ClusterRoleBinding/" + c.ClusterRoleBinding.Name
+	}
+	return ""
+}

@@ -1,0 +1,413 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+	"github.com/logcluster/logcluster/ingest/policy"
+)
+
+// keepVersions is how long (event time) a version of a policy is kept after the
+// next one is in force: longer than any event can be late.
+const keepVersions = 24 * time.Hour
+
+// maxRecent bounds the versions of a policy that are shown.
+const maxRecent = 20
+
+// policies knows which role policy is in force for whom and when, by event time.
+// Sources tell it of changes ([policies.told]), the stream takes them over
+// between two records, in force from the start of a pane that no event has
+// reached yet, and asks for policies ([policies.At]). It is safe for concurrent
+// use; all but told and the views for people belongs to the goroutine that
+// decodes.
+type policies struct {
+	pane    int64
+	journal *journal // nil when nothing is kept
+	log     *slog.Logger
+	metrics policyMetrics
+
+	// maxAhead is how far an event's time may lie ahead of its record.
+	maxAhead int64
+	// learns says whose audit log changes its policy.
+	learns func(tenant string) bool
+
+	mu sync.Mutex
+	// updates are what sources have told and the stream has not taken over yet,
+	// seen what the audit log has.
+	updates []update
+	seen    []decision
+	// tenants are those with a policy of their own; the empty one is for
+	// everybody else.
+	tenants map[string]*tenantPolicy
+	// newest is the highest event time that was decoded.
+	newest int64
+	// read is how far partitions were read for changes.
+	read   map[partition]int64
+	unseen map[string]uint64 // by tenant
+}
+
+// update is what a source has told.
+type update struct {
+	tenant string
+	policy.Update
+}
+
+// tenantPolicy is the policy of a tenant: the objects as they are now, and what
+// was in force when.
+type tenantPolicy struct {
+	set *rbac.Set
+	// said is what each source has said last. Sources are merged object by
+	// object: the last one to write an object has it.
+	said     map[string]*rbac.Set
+	versions rbac.Versions
+	// waiting are changes of set since the last version, in force from due on.
+	waiting int
+	due     int64
+	by      []string // their sources
+	// number, recent, the objects of the last version and when sources told
+	// something last (by the wall clock) are for people.
+	number  uint64
+	recent  []policyVersion
+	objects rbac.Objects
+	toldAt  map[string]time.Time
+	// inherits says that the policy began as that of everybody, whose changes it
+	// follows.
+	inherits bool
+}
+
+// policyVersion is one version, for people.
+type policyVersion struct {
+	number  uint64
+	from    int64
+	changes int
+	sources []string
+}
+
+type policyMetrics struct {
+	versions, unseen, broken prometheus.Counter
+}
+
+func newPolicyMetrics(reg prometheus.Registerer) policyMetrics {
+	f := promauto.With(reg)
+	return policyMetrics{
+		versions: f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_versions_total", Help: "Versions of role policies that came into force, over all tenants."}),
+		unseen:   f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_unseen_changes_total", Help: "Writes of RBAC objects in the audit log whose contents the log does not carry: the policy may not know them."}),
+		broken:   f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_build_failures_total", Help: "Policies that could not be built from their objects; the version before stays in force."}),
+	}
+}
+
+func newPolicies(cfg *Config, log *slog.Logger, reg prometheus.Registerer) *policies {
+	return &policies{
+		pane: int64(cfg.Cluster.Pane), maxAhead: int64(cfg.Cluster.MaxAhead),
+		learns: cfg.Roles.learns, log: log, metrics: newPolicyMetrics(reg),
+		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, unseen: map[string]uint64{},
+	}
+}
+
+// own makes a policy of its own for a tenant.
+func (p *policies) own(tenant string) *tenantPolicy {
+	t := p.tenants[tenant]
+	if t == nil {
+		t = &tenantPolicy{
+			set: rbac.NewSet(rbac.Objects{}), said: map[string]*rbac.Set{}, toldAt: map[string]time.Time{},
+		}
+		p.tenants[tenant] = t
+	}
+	return t
+}
+
+// of returns the policy that holds for a tenant, nil when none does.
+func (p *policies) of(tenant string) *tenantPolicy {
+	if t := p.tenants[tenant]; t != nil {
+		return t
+	}
+	return p.tenants[""]
+}
+
+// At implements [fingerprint.Policies].
+func (p *policies) At(tenant string, time int64) *rbac.Policy {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.of(tenant)
+	if t == nil {
+		return nil
+	}
+	if t.waiting > 0 && time >= t.due {
+		p.build(t)
+	}
+	return t.versions.At(time)
+}
+
+// told takes an update of a source, in the source's goroutine.
+func (p *policies) told(tenant string, u policy.Update) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.updates = append(p.updates, update{tenant, u})
+	p.own(tenant).toldAt[u.Source] = time.Now()
+}
+
+// settle takes over what sources have told. now is a time that no event's change
+// of roles can lie before: the wall clock where events are as they happen, zero
+// where they are recorded ones. An error means that the decision is not on disk.
+func (p *policies) settle(now int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.learn(); err != nil {
+		return err
+	}
+	for len(p.updates) > 0 {
+		if err := p.take(&p.updates[0], now); err != nil {
+			return err
+		}
+		p.updates = p.updates[1:]
+	}
+	p.updates = nil
+	return nil
+}
+
+// take decides from when an update is in force.
+func (p *policies) take(u *update, now int64) error {
+	t := p.own(u.tenant)
+	changes := u.Changes
+	if said := t.said[u.Source]; u.Initial && said != nil {
+		// What the source said before the restart is known: only what has
+		// changed since counts.
+		changes = rbac.Diff(said.Objects(), objectsOf(u.Changes))
+	}
+	d := &decision{Tenant: u.tenant, Source: u.Source, Policy: changes}
+	if t.number > 0 || t.waiting > 0 {
+		d.From = time.Unix(0, p.nextPane(max(p.newest+1, now))).UTC()
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return p.decide(d)
+}
+
+func objectsOf(changes []rbac.Change) rbac.Objects {
+	set := rbac.NewSet(rbac.Objects{})
+	for i := range changes {
+		set.Apply(changes[i])
+	}
+	return set.Objects()
+}
+
+// nextPane returns the start of the first pane at or after the time.
+func (p *policies) nextPane(t int64) int64 { return (t + p.pane - 1) / p.pane * p.pane }
+
+// next returns the start of the first pane that no event has reached, and that
+// the clock has not, if it counts.
+func (p *policies) next(now int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nextPane(max(p.newest+1, now))
+}
+
+// decide writes a decision down and takes it over.
+func (p *policies) decide(d *decision) error {
+	if p.journal != nil {
+		if err := p.journal.append(d); err != nil {
+			return err
+		}
+	}
+	p.enact(d)
+	return nil
+}
+
+// enact takes a decision over, of this run or of one before it.
+func (p *policies) enact(d *decision) {
+	if d.Record != nil {
+		at := partition{d.Record.Topic, d.Record.Partition}
+		p.read[at] = max(p.read[at], d.Record.Offset+1)
+	}
+	if len(d.Policy) == 0 {
+		return
+	}
+	t := p.own(d.Tenant)
+	said := t.said[d.Source]
+	if said == nil {
+		said = rbac.NewSet(rbac.Objects{})
+		t.said[d.Source] = said
+	}
+	for i := range d.Policy {
+		said.Apply(d.Policy[i])
+	}
+	from := int64(0)
+	if !d.From.IsZero() {
+		from = d.From.UnixNano()
+	}
+	p.apply(t, d, from)
+	if d.Tenant == "" {
+		for _, name := range slices.Sorted(maps.Keys(p.tenants)) {
+			if other := p.tenants[name]; other.inherits {
+				p.apply(other, d, from)
+			}
+		}
+	}
+}
+
+// apply changes a policy from an event time on.
+func (p *policies) apply(t *tenantPolicy, d *decision, from int64) {
+	from = max(from, t.due)
+	if t.waiting > 0 && from > t.due {
+		p.build(t)
+	}
+	for i := range d.Policy {
+		if t.set.Apply(d.Policy[i]) {
+			t.waiting++
+		}
+	}
+	if t.waiting == 0 {
+		return
+	}
+	t.due = from
+	if !slices.Contains(t.by, d.Source) {
+		t.by = append(t.by, d.Source)
+	}
+}
+
+// build makes the waiting changes a version.
+func (p *policies) build(t *tenantPolicy) {
+	objects := t.set.Objects()
+	built, err := rbac.New(objects)
+	if err != nil {
+		p.metrics.broken.Inc()
+		p.log.Error("role policy not built, the one before stays in force", "error", err)
+	} else {
+		t.number++
+		t.objects = objects
+		t.versions.Append(t.due, built)
+		t.recent = slices.Insert(t.recent, 0, policyVersion{t.number, t.due, t.waiting, t.by})
+		t.recent = t.recent[:min(len(t.recent), maxRecent)]
+		p.metrics.versions.Inc()
+		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", time.Unix(0, t.due).UTC())
+	}
+	t.waiting, t.by = 0, nil
+	t.versions.Forget(p.newest - int64(keepVersions))
+}
+
+// observe notes how far event time has come, and learns from an event that wrote
+// RBAC objects. The change is in force from the next pane: of those that events
+// have reached, none is counted with two policies.
+func (p *policies) observe(e *fingerprint.Event, from origin) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.Time > p.newest && (from.time == 0 || e.Time <= from.time+p.maxAhead) {
+		p.newest = e.Time
+	}
+	if e.Resource.Group != rbacGroup || p.of(e.Tenant) == nil || !p.learns(e.Tenant) {
+		return
+	}
+	changes, sighting := policy.FromEvent(e)
+	if sighting == policy.NoChange {
+		return
+	}
+	d := decision{Tenant: strings.Clone(e.Tenant), Source: policy.SourceAudit, Policy: changes}
+	at := max(p.newest, e.Time) + 1
+	if from.partition >= 0 {
+		d.Record = &place{Topic: d.Tenant, Partition: from.partition, Offset: from.offset}
+		if from.offset < p.read[partition{d.Tenant, from.partition}] {
+			return // decided upon before a restart
+		}
+	} else if p.newest > e.Time+p.maxAhead {
+		at = e.Time + 1 // the newest is one wrong clock's
+	}
+	if sighting == policy.Unseen || len(p.seen) >= maxSeenChanges {
+		p.unseen[d.Tenant]++
+		p.metrics.unseen.Inc()
+		return
+	}
+	d.From = time.Unix(0, p.nextPane(at)).UTC()
+	p.seen = append(p.seen, d)
+	_ = p.learn() // else it waits for the next settle, which tells
+}
+
+// maxSeenChanges bounds the changes of the audit log that wait for a disk.
+const maxSeenChanges = 1000
+
+// learn decides upon what the audit log told.
+func (p *policies) learn() error {
+	for len(p.seen) > 0 {
+		d := p.seen[0]
+		if p.tenants[d.Tenant] == nil {
+			p.fork(d.Tenant)
+		}
+		if d.Record != nil { // it may have waited for the disk while events went on
+			d.From = later(d.From, time.Unix(0, p.nextPane(p.newest+1)).UTC())
+		}
+		if err := p.decide(&d); err != nil {
+			return err
+		}
+		p.seen = p.seen[1:]
+	}
+	p.seen = nil
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// refuted reports whether a request that the authorizer refused is one that the
+// policy in force allows: then the policy is not what the authorizer has.
+func (p *policies) refuted(e *fingerprint.Event) bool {
+	policy := p.At(e.Tenant, e.Time)
+	if e.Decision != fingerprint.DecisionForbid || policy == nil {
+		return false
+	}
+	user, groups := e.Subject()
+	answer, _ := policy.Resolve(&rbac.Request{
+		User: user, Groups: groups, Verb: e.Verb,
+		APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
+		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
+	})
+	return answer.Allowed
+}
+
+const rbacGroup = "rbac.authorization.k8s.io"
+
+// fork gives a tenant a policy of its own that begins as everybody's: what its
+// log tells counts for nobody else.
+func (p *policies) fork(tenant string) {
+	common := p.tenants[""]
+	if common.waiting > 0 {
+		p.build(common)
+	}
+	own := *common
+	own.set = rbac.NewSet(common.set.Objects())
+	own.said = map[string]*rbac.Set{}
+	own.versions = common.versions.Clone()
+	own.recent = slices.Clone(common.recent)
+	own.toldAt = maps.Clone(common.toldAt)
+	own.inherits = true
+	p.tenants[tenant] = &own
+}
+
+// restore takes over the decisions of a journal, and how far event time had
+// come.
+func (p *policies) restore(list []decision) error {
+	for i := range list {
+		d := &list[i]
+		if d.Source == policy.SourceAudit && d.Tenant != "" && p.tenants[d.Tenant] == nil {
+			if p.tenants[""] == nil {
+				return fmt.Errorf("decision %d: changes a policy that there is not", i+1)
+			}
+			p.fork(d.Tenant)
+		}
+		p.enact(d)
+	}
+	return nil
+}
