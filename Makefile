@@ -52,7 +52,7 @@ test-browser: ## The web page in headless Chromium (installs Debian's chromium i
 	go test -tags browser -count 1 ./cmd/logcluster/web/...
 
 ##@ Against real servers
-.PHONY: stack stack-down e2e
+.PHONY: stack stack-down e2e e2e-kube
 stack: ## Build and start Kafka, Loki, Alertmanager and Prometheus on loopback
 	deploy/stack/stack.sh up
 
@@ -62,6 +62,11 @@ stack-down: ## Stop them
 e2e: build stack ## The service against the real servers, end to end
 	eval "$$(deploy/stack/stack.sh env)"; \
 		go test -tags e2e -p 1 -count 1 ./alert/... && go test -tags e2e -v -count 1 -timeout 25m ./deploy/e2e/...
+
+e2e-kube: build ## Roles against a real Kubernetes API server, as the oracle and as the source
+	deploy/stack/stack.sh up etcd kube-apiserver kube-controller-manager
+	eval "$$(deploy/stack/stack.sh env)"; \
+		go test -tags kube -v -count 1 -timeout 10m -run '^TestKube' ./deploy/e2e/...
 
 ##@ Keep it beautiful
 .PHONY: lint lint-proof fmt vuln generate ci

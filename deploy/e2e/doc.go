@@ -7,6 +7,12 @@
 // it. Every test has topics, a group, a state and a stream in Loki of its own, so
 // that it can be run again on servers that have seen it before.
 //
+// The tests with the build tag kube need a Kubernetes API server instead of these,
+// and nothing else: the broker is in the test. `make e2e-kube` does all of it.
+// There the real authorizer is the oracle of the role resolver, and the source
+// of its policies.
+//
 //	LOGCLUSTER_BIN         the program; by default ../../bin/logcluster
 //	LOGCLUSTER_E2E_OUTAGE  how long the outage lasts; by default 2m
+//	LOGCLUSTER_E2E_SEED    makes the random cluster of the tests kube again
 package e2e
