@@ -3,6 +3,7 @@ package rbac
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 )
@@ -33,6 +34,28 @@ type Policy struct {
 	// The bindings of a subject by its name, as ascending indexes.
 	users  map[string][]int32 // service accounts included
 	groups map[string][]int32
+
+	named namedResources
+}
+
+// namedResources are the resources of which some rule names objects.
+type namedResources struct {
+	any   bool            // a rule for "*" or "*/subresource" does
+	names map[string]bool // by name, without subresource
+}
+
+// matters reports whether an object's name may decide about a request for it.
+func (n *namedResources) matters(resource string) bool { return n.any || n.names[resource] }
+
+func (n *namedResources) add(rule *rbacv1.PolicyRule) {
+	if len(rule.ResourceNames) == 0 {
+		return
+	}
+	for _, resource := range rule.Resources {
+		name, _, _ := strings.Cut(resource, "/")
+		n.any = n.any || name == "*"
+		n.names[name] = true
+	}
 }
 
 // role is a role that exists, or that some binding refers to all the same. Its
@@ -41,7 +64,6 @@ type role struct {
 	Role
 	key    string
 	exists bool
-	named  bool // a rule has resource names
 	bound  bound
 	rules  []rbacv1.PolicyRule
 
@@ -89,6 +111,7 @@ func New(o Objects) (*Policy, error) {
 		bindings: bindingsOf(&o),
 		users:    map[string][]int32{},
 		groups:   map[string][]int32{},
+		named:    namedResources{names: map[string]bool{}},
 	}
 	index := p.indexRoles(rules)
 	for i := range p.bindings {
@@ -137,6 +160,11 @@ func (p *Policy) indexRoles(rules map[Role][]rbacv1.PolicyRule) map[Role]int32 {
 			})
 		}
 	}
+	for i := range p.roles {
+		for j := range p.roles[i].rules {
+			p.named.add(&p.roles[i].rules[j])
+		}
+	}
 	slices.SortFunc(p.roles, func(a, b role) int { return cmp.Compare(a.key, b.key) })
 	index := make(map[Role]int32, len(p.roles))
 	for i := range p.roles {
@@ -149,7 +177,6 @@ func newRole(r Role, rules []rbacv1.PolicyRule) role {
 	n := role{Role: r, key: r.Key(), exists: true, rules: rules}
 	n.inNamespace, n.clusterWide = Power{Class: ClassNone}, Power{Class: ClassNone}
 	for i := range rules {
-		n.named = n.named || len(rules[i].ResourceNames) > 0
 		inNamespace, clusterWide := powerOfRule(&rules[i])
 		n.inNamespace = n.inNamespace.and(inNamespace)
 		n.clusterWide = n.clusterWide.and(clusterWide)

@@ -33,7 +33,6 @@ func (p *Policy) Resolve(r *Request) (Answer, bool) {
 type scope struct {
 	Standing
 	known    bool
-	named    bool    // a rule of its roles has resource names
 	bindings []int32 // those that hold, everybody's included; ascending
 }
 
@@ -66,9 +65,6 @@ func (p *Policy) scope(user string, groups []string, namespace string, cluster b
 	s.bindings = append(c.own, c.general...)
 	slices.Sort(s.bindings)
 	s.bindings = slices.Compact(s.bindings)
-	for _, b := range s.bindings {
-		s.named = s.named || p.roles[p.bindings[b].role].named
-	}
 	return s
 }
 
