@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
@@ -48,6 +49,13 @@ var (
 	firingDesc      = desc("anomalies_firing", "Anomalies that are firing, those past the cut included.", "tenant")
 	changesDesc     = desc("anomaly_changes_total", "Changes of state of anomalies.", "tenant", "state")
 	learningDesc    = desc("learning", "1 while the tenant's learning period lasts.", "tenant")
+	familiesDesc    = desc("role_families", "Role families at the last retrain, those of one role included.", "tenant")
+	familyRolesDesc = desc("role_keys", "Role keys at the last retrain.", "tenant")
+	silhouetteDesc  = desc("role_family_silhouette", "How well the role families of several roles are apart, -1 to 1; without a value where there are none.", "tenant")
+	stabilityDesc   = desc("role_family_stability", "How much the role families agree with those of the retrain before, 0 to 1.", "tenant")
+	budgetUsedDesc  = desc("tenant_budget_used", "What a tenant uses of a budget.", "tenant", "budget")
+	budgetLimitDesc = desc("tenant_budget_limit", "How much of a budget a tenant has.", "tenant", "budget")
+	overflowDesc    = desc("tenant_overflow_events_total", "Events of a tenant that were beyond a budget and are added up in its overflow cluster.", "tenant", "budget")
 	zDesc           = desc("anomaly_zscore", "z-score of the anomalies shown.", "tenant", "cluster", "role", "resource", "access", "state", "severity")
 	rankDesc        = desc("anomaly_rank", "Rank of the anomalies shown, 1 is the most anomalous.", "tenant", "cluster")
 	observedDesc    = desc("anomaly_observed", "What was observed of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
@@ -63,6 +71,7 @@ func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, rolesDesc, refutedDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
+		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
 	} {
@@ -76,6 +85,7 @@ func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
 	defer c.board.mu.Unlock()
 	c.collectEvents(out)
 	c.collectStream(out)
+	c.collectBudgets(out)
 	left := c.maxSeries
 	for _, tenant := range slices.Sorted(maps.Keys(c.board.tenants)) {
 		s := c.board.tenants[tenant]
@@ -138,6 +148,37 @@ func (c *boardCollector) collectStream(out chan<- prometheus.Metric) {
 	gauge(out, panesDesc, float64(p.stats.OpenPanes))
 }
 
+// collectBudgets exports the budgets of all tenants; their number is a budget
+// itself.
+func (c *boardCollector) collectBudgets(out chan<- prometheus.Metric) {
+	for i := range c.board.progress.budgets {
+		t := &c.board.progress.budgets[i]
+		tenant := cleaned(t.Name)
+		for _, b := range []struct {
+			name        string
+			used, limit int
+		}{
+			{"clusters", t.Clusters, t.Limits.MaxClusters},
+			{"fingerprints", t.Fingerprints, t.Limits.MaxFingerprints},
+		} {
+			gauge(out, budgetUsedDesc, float64(b.used), tenant, b.name)
+			gauge(out, budgetLimitDesc, float64(b.limit), tenant, b.name)
+		}
+		for b, n := range t.Refused {
+			counter(out, overflowDesc, n, tenant, cluster.Budget(b).String())
+		}
+	}
+}
+
+func collectFamilies(out chan<- prometheus.Metric, tenant string, f *family.Families) {
+	gauge(out, familiesDesc, float64(len(f.Families)), tenant)
+	gauge(out, familyRolesDesc, float64(f.Roles), tenant)
+	gauge(out, stabilityDesc, f.Stability, tenant)
+	if f.Compared > 0 {
+		gauge(out, silhouetteDesc, f.Silhouette, tenant)
+	}
+}
+
 func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
 	counter(out, evaluationsDesc, s.evaluations, tenant)
 	counter(out, evaluatedDesc, s.evaluated, tenant)
@@ -150,6 +191,9 @@ func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
 		learning = 1
 	}
 	gauge(out, learningDesc, learning, tenant)
+	if s.families != nil {
+		collectFamilies(out, tenant, s.families)
+	}
 }
 
 func collectAnomaly(out chan<- prometheus.Metric, a *web.Anomaly) {

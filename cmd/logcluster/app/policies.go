@@ -290,7 +290,7 @@ func (p *policies) build(t *tenantPolicy) {
 		t.recent = slices.Insert(t.recent, 0, policyVersion{t.number, t.due, t.waiting, t.by})
 		t.recent = t.recent[:min(len(t.recent), maxRecent)]
 		p.metrics.versions.Inc()
-		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", time.Unix(0, t.due).UTC())
+		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", eventTime(t.due))
 	}
 	t.waiting, t.by = 0, nil
 	t.versions.Forget(p.newest - int64(keepVersions))

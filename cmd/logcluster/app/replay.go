@@ -15,6 +15,7 @@ import (
 
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/bench/detection"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/ingest"
@@ -46,6 +47,9 @@ type ReplayOptions struct {
 	Labels string
 	// Notes receives what is not an alert: the summary at the end.
 	Notes io.Writer
+	// Learned receives the role families of a tenant after every retrain; nil
+	// for nobody. They may be kept.
+	Learned func(*family.Families)
 	// Progress is told about the bytes read; nil for nobody.
 	Progress func(read, total int64)
 	Logger   *slog.Logger
@@ -101,6 +105,7 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	policies := newPolicies(o.Config, o.Logger, nil)
 	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, policies)}
 	r.engine = newEngine(o.Config, policies, r.found)
+	r.engine.learned = o.Learned
 	r.engine.windows.AddSource(0, "replay")
 	if o.Decisions == "" {
 		return r, loadPolicies(&o.Config.Roles, policies)
