@@ -12,4 +12,7 @@
 //
 // All three are dskit services: the constructors connect to nothing and start
 // nothing.
+//
+// [ReadTopic] is for tools: it reads what a topic holds now, beside whoever
+// consumes it, and returns.
 package kafka

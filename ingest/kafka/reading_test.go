@@ -301,7 +301,7 @@ func TestReadTopicVisitError(t *testing.T) {
 	produce(t, newProducer(t, c), "audit", 0, "a", "b")
 	enough := errors.New("enough")
 	sum, err := ReadTopic(t.Context(), readConfig(c), "audit", ReadOptions{}, func(int32, Record) error { return enough })
-	if err != enough || sum.Records != 1 {
+	if !errors.Is(err, enough) || err.Error() != "enough" || sum.Records != 1 {
 		t.Errorf("%+v, error %v", sum, err)
 	}
 }

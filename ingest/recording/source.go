@@ -174,6 +174,42 @@ func (s *Source) Next(ctx context.Context) (*Batch, error) {
 	}
 }
 
+// Each visits the batches that are left, gives each back when visit returns, and
+// closes the source. An error of visit ends it and is returned as it is. With it,
+// reading a recording is
+//
+//	in, err := recording.Open(name, recording.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	return in.Each(ctx, func(b *recording.Batch) error {
+//		for _, line := range b.Values {
+//			decoder.Decode(line, emit)
+//		}
+//		return nil
+//	})
+func (s *Source) Each(ctx context.Context, visit func(*Batch) error) (err error) {
+	defer func() {
+		if closing := s.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for {
+		batch, err := s.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = visit(batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // Progress returns the number of bytes read from the file, packed as they are,
 // and how many there are; total is zero if that is not known.
 func (s *Source) Progress() (read, total int64) { return s.counted.n.Load(), s.size }

@@ -217,6 +217,43 @@ func TestSplitProperty(t *testing.T) {
 	})
 }
 
+func TestEach(t *testing.T) {
+	enough := errors.New("enough")
+	open := func(t *testing.T, r io.Reader) (s *Source, closed *int) {
+		s, err := New("test", r, 0, Options{BatchBytes: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed = new(int)
+		s.closers = append(s.closers, func() error { *closed++; return nil })
+		return s, closed
+	}
+	text := strings.Repeat("line\n", 100)
+	for name, test := range map[string]struct {
+		r     io.Reader
+		limit int // lines after which visit has enough; 0 for never
+		want  error
+	}{
+		"to the end":  {strings.NewReader(text), 0, nil},
+		"visit fails": {strings.NewReader(text), 10, enough},
+		"broken":      {io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrClosedPipe)), 0, io.ErrClosedPipe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, closed := open(t, test.r)
+			lines := 0
+			err := s.Each(t.Context(), func(b *Batch) error {
+				if lines += len(b.Values); test.limit > 0 && lines >= test.limit {
+					return enough
+				}
+				return nil
+			})
+			if !errors.Is(err, test.want) || *closed != 1 || test.want == nil && lines != 100 {
+				t.Errorf("%d lines, closed %d times, error %v", lines, *closed, err)
+			}
+		})
+	}
+}
+
 // BenchmarkRecording reads the real recording: its bytes are the unpacked ones.
 func BenchmarkRecording(b *testing.B) {
 	dir := os.Getenv("LOGCLUSTER_DATA")
@@ -234,19 +271,14 @@ func BenchmarkRecording(b *testing.B) {
 			b.Fatal(err)
 		}
 		var bytes int64
-		for {
-			batch, err := s.Next(context.Background())
-			if err != nil {
-				break
-			}
+		if err := s.Each(b.Context(), func(batch *Batch) error {
 			for _, v := range batch.Values {
 				bytes += int64(len(v)) + 1
 			}
-			batch.Release()
-		}
-		b.SetBytes(bytes)
-		if err := s.Close(); err != nil {
+			return nil
+		}); err != nil {
 			b.Fatal(err)
 		}
+		b.SetBytes(bytes)
 	}
 }
