@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -86,6 +87,48 @@ func TestBrowserShowsAnEmptyList(t *testing.T) {
 	}
 }
 
+// changing are roles whose policy has another version whenever it is asked for.
+type changing struct {
+	*fixedRoles
+	version atomic.Uint64
+}
+
+func (c *changing) Policies(string) []Policy {
+	p := *c.policy
+	p.Version = 1000 + c.version.Add(1)
+	return []Policy{p}
+}
+
+// TestBrowserKeepsOpen checks that what a link opened stays open while the page
+// of the roles changes under it.
+func TestBrowserKeepsOpen(t *testing.T) {
+	roles := &changing{fixedRoles: teams()}
+	dom := chromium(t, "--virtual-time-budget=12000", "--dump-dom", serveRoles(t, story(), roles)+"/roles#family-5be1a45d019f0c2d")
+	if !strings.Contains(dom, `<details data-key="family-production-5be1a45d019f0c2d" open="">`) {
+		t.Error("the family of the link is not open")
+	}
+	if strings.Contains(dom, `<details data-key="family-production-1628aed2a62b7e15" open`) {
+		t.Error("another family is open")
+	}
+	if roles.version.Load() < 2 || strings.Contains(dom, "<b>version 1,001</b>") {
+		t.Errorf("the page was not refreshed: the policy was asked for %d times", roles.version.Load())
+	}
+}
+
+// TestBrowserOffersToAsk checks that a question in a link is in the form, and
+// that there is nothing to pause where nothing changes.
+func TestBrowserOffersToAsk(t *testing.T) {
+	yes := true
+	roles := teams()
+	roles.explanation = deployer(&yes)
+	dom := chromium(t, "--virtual-time-budget=3000", "--dump-dom", serveRoles(t, story(), roles)+"/explain?user=alice&verb=get&resource=secrets")
+	for _, want := range []string{`name="user" value="alice"`, "May alice get secrets in the whole cluster?", `id="pause" type="button" hidden`} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
 // TestScreenshots draws the page for people to look at, into the directory
 // LOGCLUSTER_SCREENSHOTS.
 func TestScreenshots(t *testing.T) {
@@ -115,18 +158,23 @@ func TestScreenshots(t *testing.T) {
 		"everything": {story(), everything, runner},
 	}
 	for name, page := range pages {
-		url := serveRoles(t, page.src, page.roles) + "/" + page.path
-		for _, width := range []int{1280, 768, 400} {
-			for _, theme := range []string{"light", "dark"} {
-				args := []string{
-					fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 1000, 768: 1200, 400: 1900}[width]),
-					"--virtual-time-budget=1500", "--screenshot=" + filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)),
-				}
-				if theme == "dark" {
-					args = append(args, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
-				}
-				chromium(t, append(args, url)...)
+		t.Run(name, func(t *testing.T) {
+			screenshots(t, filepath.Join(dir, name), serveRoles(t, page.src, page.roles)+"/"+page.path)
+		})
+	}
+}
+
+func screenshots(t *testing.T, name, url string) {
+	for _, width := range []int{1280, 768, 400} {
+		for _, theme := range []string{"light", "dark"} {
+			args := []string{
+				fmt.Sprintf("--window-size=%d,%d", width, map[int]int{1280: 1100, 768: 1400, 400: 1900}[width]),
+				"--virtual-time-budget=1500", fmt.Sprintf("--screenshot=%s-%d-%s.png", name, width, theme),
 			}
+			if theme == "dark" {
+				args = append(args, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
+			}
+			chromium(t, append(args, url)...)
 		}
 	}
 }

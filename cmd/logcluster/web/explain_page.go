@@ -43,7 +43,18 @@ type answerView struct {
 	More          int
 }
 
-type familyLink struct{ ID, Name, Size string }
+// familyLink leads to a family. Shared says that it has several roles.
+type familyLink struct {
+	ID, Name, Size string
+	Shared         bool
+}
+
+func newFamilyLink(f *FamilyRef) *familyLink {
+	if f == nil {
+		return nil
+	}
+	return &familyLink{f.ID, f.Name, plural(f.Members, "role", "roles"), f.Members > 1}
+}
 
 type bindingView struct {
 	Binding, Role, Subject     string
@@ -97,9 +108,7 @@ func newAnswerView(q *question, e *Explanation) *answerView {
 	for _, r := range e.Reasons {
 		v.Reasons = append(v.Reasons, r.Text)
 	}
-	if f := e.Family; f != nil {
-		v.Family = &familyLink{f.ID, f.Name, plural(f.Members, "role", "roles")}
-	}
+	v.Family = newFamilyLink(e.Family)
 	allowing := 0
 	for i := range e.Bindings {
 		if e.Bindings[i].Allows {

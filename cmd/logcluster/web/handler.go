@@ -134,7 +134,7 @@ func (s *site) live(w http.ResponseWriter, _ *http.Request) { s.draw(w, "live", 
 func (s *site) list() view {
 	policies := s.Roles.Policies("")
 	v := newView(s.Source.Status(), s.Source.Anomalies(), s.Now().UTC(), s.refresh, len(policies) > 0)
-	v.Notices = newNotices(policies, s.Roles.Budgets(""))
+	v.Notices = newNotices(policies, s.Roles.Budgets(""), maxNotices)
 	return v
 }
 

@@ -57,17 +57,19 @@ func newLayout(path, version string, refresh time.Duration, now time.Time) layou
 // notice is something about roles that a reader of any page should know.
 type notice struct{ Title, Text, Link string }
 
-// maxNotices is how many notices a page shows: the rest is on the page of the
-// roles.
-const maxNotices = 3
+// How many notices the list shows, and the page of the roles.
+const (
+	maxNotices      = 3
+	maxRolesNotices = 20
+)
 
-// newNotices says what makes the policy doubtful and who is past a budget.
-func newNotices(policies []Policy, tenants []Budgets) (all []notice) {
+// newNotices says what makes the policy doubtful and who has used up a budget.
+func newNotices(policies []Policy, tenants []Budgets, most int) (all []notice) {
 	for i := range policies {
 		p := &policies[i]
 		for _, s := range p.Sources {
 			if s.Problem != "" {
-				all = append(all, notice{"What changed in the source of roles " + s.Source + " is not used.", s.Problem, "/roles#policy"})
+				all = append(all, notice{"The source of roles “" + s.Source + "” has a problem.", s.Problem, "/roles#policy"})
 			}
 		}
 		if p.Unseen > 0 {
@@ -81,18 +83,23 @@ func newNotices(policies []Policy, tenants []Budgets) (all []notice) {
 	for i := range tenants {
 		for _, b := range tenants[i].Budgets {
 			if b.Limit > 0 && b.Used >= b.Limit {
-				all = append(all, notice{
-					"A budget is used up.",
-					fmt.Sprintf("%s has used its %s %s; what is new goes to its overflow cluster.", tenants[i].Tenant, thousands(float64(b.Limit)), budgetName(b.Budget)),
-					"/roles#budgets",
-				})
+				all = append(all, notice{"A budget is used up.", usedUp(tenants[i].Tenant, &b), "/roles#budgets"})
 			}
 		}
 	}
-	if more := len(all) - maxNotices; more > 0 {
-		all = append(all[:maxNotices:maxNotices], notice{Title: plural(more, "more note", "more notes") + " on roles.", Link: "/roles"})
+	if more := len(all) - most; more > 0 {
+		all = append(all[:most:most], notice{Title: "And " + plural(more, "more such note.", "more such notes."), Link: "/roles"})
 	}
 	return all
+}
+
+// usedUp says what it means that a tenant has used up a budget.
+func usedUp(tenant string, b *Budget) string {
+	then := "what is new is added up in one overflow cluster"
+	if b.Budget == "fingerprints" {
+		then = "what is new can no longer be told from what was seen long ago"
+	}
+	return fmt.Sprintf("%s has used its %s %s: %s.", tenant, thousands(float64(b.Limit)), budgetName(b.Budget), then)
 }
 
 // budgetName says what a budget counts.
@@ -100,7 +107,7 @@ func budgetName(budget string) string {
 	switch budget {
 	case "rate":
 		return "new clusters an hour"
-	case "role_share":
+	case "role":
 		return "clusters of one role"
 	}
 	return words(budget)

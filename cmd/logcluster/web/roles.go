@@ -104,7 +104,8 @@ type Policy struct {
 	Tenant string `json:"tenant"`
 	// Version counts the versions since the state began, from 1.
 	Version uint64 `json:"version"`
-	// InForceSince is the event time from which the version counts.
+	// InForceSince is the event time from which the version counts; zero for
+	// the beginning.
 	InForceSince time.Time `json:"in_force_since"`
 	// Objects are how many RBAC objects the version holds.
 	Objects Objects `json:"objects"`
@@ -142,7 +143,8 @@ type PolicySource struct {
 // PolicyVersion is one version of the policy.
 type PolicyVersion struct {
 	Version uint64 `json:"version"`
-	// InForceFrom is the event time, the start of a pane, from which it counts.
+	// InForceFrom is the event time, the start of a pane, from which it counts;
+	// zero for the beginning.
 	InForceFrom time.Time `json:"in_force_from"`
 	// Changes is how many objects differ from the version before.
 	Changes int `json:"changes"`
@@ -163,15 +165,15 @@ type Budgets struct {
 
 // Budget is one limit of a tenant.
 type Budget struct {
-	// Budget is clusters, fingerprints, role_share (clusters of one role) or
-	// rate (new clusters an hour).
+	// Budget is clusters, role (clusters of one role), rate (new clusters an
+	// hour) or fingerprints.
 	Budget string `json:"budget"`
 	// Used is how much of it is used now; -1 when that is not measured.
 	Used int64 `json:"used"`
 	// Limit is how much there is; 0 when there is no limit.
 	Limit int64 `json:"limit"`
-	// Refused is how many events it turned away, since the state began: they
-	// were added up in the overflow cluster, or (fingerprints) taken for
+	// Refused is how many events it turned away, since the tenant was admitted:
+	// they were added up in the overflow cluster, or (fingerprints) taken for
 	// neither known nor new.
 	Refused uint64 `json:"refused_events"`
 }
@@ -216,7 +218,7 @@ type Binding struct {
 	Role    string `json:"role"`
 	Missing bool   `json:"role_missing,omitempty"`
 	// Subject is the one of the binding that matched: "User/…", "Group/…" or
-	// "ServiceAccount/namespace/name".
+	// "ServiceAccount/namespace/name"; several are joined with ", ".
 	Subject string `json:"subject"`
 	// Everybody marks bindings of every (un)authenticated user or every
 	// service account: their roles are not part of the role key.

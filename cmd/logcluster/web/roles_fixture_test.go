@@ -142,10 +142,10 @@ func stale() *fixedRoles {
 func someBudgets() []Budgets {
 	return []Budgets{
 		{Tenant: "production", Overridden: true, Budgets: []Budget{
-			{"clusters", 4_512, 10_000, 0}, {"fingerprints", 38_120, 100_000, 0}, {"role_share", -1, 2_500, 0}, {"rate", 41, 2_000, 0},
+			{"clusters", 4_512, 10_000, 0}, {"fingerprints", 38_120, 100_000, 0}, {"role", -1, 2_500, 0}, {"rate", 41, 2_000, 0},
 		}},
 		{Tenant: "staging", Budgets: []Budget{
-			{"clusters", 87, 10_000, 0}, {"fingerprints", 301, 100_000, 0}, {"role_share", -1, 2_500, 0}, {"rate", 0, 0, 0},
+			{"clusters", 87, 10_000, 0}, {"fingerprints", 301, 100_000, 0}, {"role", -1, 2_500, 0}, {"rate", 0, 0, 0},
 		}},
 	}
 }
@@ -166,14 +166,21 @@ func deployer(allowed *bool) *Explanation {
 			{Binding: "ClusterRoleBinding/system:discovery", Role: "ClusterRole/system:discovery", Subject: "Group/system:authenticated", Everybody: true, Rules: []Rule{
 				{Verbs: []string{"get"}, NonResourceURLs: []string{"/api", "/api/*", "/version"}},
 			}},
-			{Binding: "RoleBinding/payments/ci", Role: "Role/payments/ci", Subject: "Group/system:serviceaccounts:payments", Allows: true, Rules: []Rule{
+			{Binding: "RoleBinding/payments/ci", Role: "Role/payments/ci", Subject: "Group/system:serviceaccounts:payments", Allows: allowed != nil, Rules: []Rule{
 				{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"registry"}},
 			}},
 			{Binding: "RoleBinding/payments/old", Role: "Role/payments/gone", Missing: true, Subject: "ServiceAccount/payments/ci-runner"},
 		},
 	}
-	if allowed != nil {
-		e.Verb = "get"
+	if allowed == nil {
+		return e
+	}
+	e.Verb = "get"
+	for i := range e.Bindings {
+		b := &e.Bindings[i]
+		if b.Allows = b.Allows && *allowed; !b.Allows {
+			b.Rules = nil
+		}
 	}
 	return e
 }

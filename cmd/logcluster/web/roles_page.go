@@ -81,7 +81,7 @@ type budgetCell struct{ Name, Text, Width string }
 func newRolesView(l layout, s Status, families []Families, policies []Policy, tenants []Budgets, now time.Time) rolesView {
 	v := rolesView{
 		layout: l, Tiles: roleTiles(families, policies, tenants, s.Watermark),
-		Notices: newNotices(policies, tenants), Budgets: newBudgetsView(tenants),
+		Notices: newNotices(policies, tenants, maxRolesNotices), Budgets: newBudgetsView(tenants),
 	}
 	drawn := make(map[string]bool)
 	for i := range families {
@@ -94,7 +94,7 @@ func newRolesView(l layout, s Status, families []Families, policies []Policy, te
 }
 
 func roleTiles(families []Families, policies []Policy, tenants []Budgets, watermark time.Time) []tile {
-	policy, objects := tile{Name: "Policy", Value: "none", Note: "roles by the audit log"}, tile{Name: "RBAC objects", Value: "0"}
+	policy, objects := tile{Name: "Policy", Value: "none", Note: "roles by the audit log"}, tile{Name: "RBAC objects", Value: "0", Note: "no policy"}
 	unseen := tile{Name: "Changes not seen", Value: "0", Note: "writes without contents"}
 	var count, bindings, missed int
 	var newest time.Time
@@ -108,9 +108,9 @@ func roleTiles(families []Families, policies []Policy, tenants []Budgets, waterm
 		}
 	}
 	if len(policies) > 0 {
-		policy.Value, policy.Note = plural(len(policies), "policy", "policies"), "the newest since "+clock(newest, watermark)
+		policy.Value, policy.Note = plural(len(policies), "policy", "policies"), "the newest since "+since(newest, watermark)
 		if len(policies) == 1 {
-			policy.Value, policy.Note = "version "+thousands(float64(policies[0].Version)), "in force since "+clock(newest, watermark)
+			policy.Value, policy.Note = "version "+thousands(float64(policies[0].Version)), "in force since "+since(newest, watermark)
 		}
 		objects.Value = thousands(float64(count))
 		objects.Note = fmt.Sprintf("%s roles, %s bindings", thousands(float64(count-bindings)), thousands(float64(bindings)))
@@ -194,6 +194,14 @@ func newFamilyView(tenant string, f *Family, drawn map[string]bool, watermark ti
 	return v
 }
 
+// since shows from when something is in force.
+func since(t, watermark time.Time) string {
+	if t.IsZero() {
+		return "the beginning"
+	}
+	return clock(t, watermark)
+}
+
 // score shows a number from -1 to 1.
 func score(x float64) string {
 	return strings.Replace(strconv.FormatFloat(x, 'f', 2, 64), "-", "−", 1)
@@ -201,13 +209,13 @@ func score(x float64) string {
 
 func newPolicyView(p *Policy, s Status, now time.Time) policyView {
 	age := ""
-	if d := s.Watermark.Sub(p.InForceSince); d > 0 && !s.Watermark.IsZero() {
+	if d := s.Watermark.Sub(p.InForceSince); d > 0 && !p.InForceSince.IsZero() {
 		age = ", " + span(d) + " of event time"
 	}
 	v := policyView{
 		Tenant: p.Tenant,
 		Facts: fmt.Sprintf("Version %s, in force since %s%s · %s · %s held for windows that are open",
-			thousands(float64(p.Version)), clock(p.InForceSince, s.Watermark), age,
+			thousands(float64(p.Version)), since(p.InForceSince, s.Watermark), age,
 			plural(p.Objects.total(), "object", "objects"), plural(p.Held, "version", "versions")),
 		Objects: []fact{
 			{"Cluster roles", thousands(float64(p.Objects.ClusterRoles))},
@@ -222,7 +230,7 @@ func newPolicyView(p *Policy, s Status, now time.Time) policyView {
 	}
 	for _, r := range p.Recent {
 		v.Recent = append(v.Recent, versionView{
-			thousands(float64(r.Version)), clock(r.InForceFrom, s.Watermark), thousands(float64(r.Changes)), strings.ReplaceAll(r.Source, ",", ", "),
+			thousands(float64(r.Version)), since(r.InForceFrom, s.Watermark), thousands(float64(r.Changes)), strings.ReplaceAll(r.Source, ",", ", "),
 		})
 	}
 	return v

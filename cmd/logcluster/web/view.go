@@ -243,9 +243,7 @@ func (r *row) tellRole(a *Anomaly) {
 	if r.PowerWords = powerWords(a.Power); r.PowerWords != "" {
 		r.Power = a.Power
 	}
-	if f := a.Family; f != nil {
-		r.Family = &familyLink{f.ID, f.Name, plural(f.Members, "role", "roles")}
-	}
+	r.Family = newFamilyLink(a.Family)
 }
 
 // words is a feature's name as a person says it.

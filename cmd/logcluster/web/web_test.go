@@ -43,6 +43,10 @@ func TestPaths(t *testing.T) {
 	}{
 		{"page", h, "/", 200, "text/html; charset=utf-8", "<!doctype html>"},
 		{"live part", h, "/live", 200, "text/html; charset=utf-8", "<section class=\"tiles\""},
+		{"roles", h, "/roles", 200, "text/html; charset=utf-8", "<!doctype html>"},
+		{"live part of the roles", h, "/roles/live", 200, "text/html; charset=utf-8", "<section class=\"tiles\""},
+		{"who may what", h, "/explain", 200, "text/html; charset=utf-8", "<form"},
+		{"style of roles", h, "/assets/roles.css", 200, "text/css; charset=utf-8", ".power-admin"},
 		{"style", h, "/assets/app.css", 200, "text/css; charset=utf-8", ":root"},
 		{"script", h, "/assets/app.js", 200, "text/javascript; charset=utf-8", "use strict"},
 		{"icon", h, "/assets/icon.svg", 200, "image/svg+xml", "<svg"},
@@ -57,7 +61,8 @@ func TestPaths(t *testing.T) {
 		{"pprof command line", profiled, "/debug/pprof/cmdline", 200, "", ""},
 		{"unknown", h, "/other", 404, "", ""},
 		{"no listing beyond the assets", h, "/assets/../handler.go", 307, "", ""},
-		{"no page text among the assets", h, "/assets/page.html", 404, "", ""},
+		{"no page text among the assets", h, "/assets/layout.html", 404, "", ""},
+		{"no page text by itself", h, "/pages/layout.html", 404, "", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,7 +87,7 @@ func TestPaths(t *testing.T) {
 
 func TestOnlyReading(t *testing.T) {
 	h := NewHandler(DefaultConfig(), optionsOf(story()))
-	for _, path := range []string{"/", "/live", "/api/v1/anomalies", "/healthz", "/config", "/metrics"} {
+	for _, path := range []string{"/", "/live", "/roles", "/explain", "/api/v1/anomalies", "/api/v1/explain", "/healthz", "/config", "/metrics"} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("x")))
