@@ -1,6 +1,3 @@
-// Package policy reads RBAC objects from where people keep them, so that
-// fingerprint/rbac can resolve roles: from files and directories of manifests,
-// and from what `kubectl get roles,rolebindings,… -o yaml` prints.
 package policy
 
 import (
@@ -9,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
@@ -51,19 +46,29 @@ type Loaded struct {
 //
 // An error tells all problems found (20 at most), each with its file, document
 // and line; nothing is loaded then.
-func LoadFiles(paths ...string) (*Loaded, error) {
-	l := loader{loaded: &Loaded{}}
-	for _, p := range paths {
-		l.path(p, 0)
+func LoadFiles(paths ...string) (*Loaded, error) { return findManifests(paths).load() }
+
+// load reads the manifests that were found.
+func (m *manifests) load() (*Loaded, error) {
+	l := loader{loaded: &Loaded{Files: len(m.files)}, problems: slices.Clone(m.problems)}
+	for i := range m.files {
+		l.file(m.files[i].path)
 	}
-	if len(l.problems) > maxProblems {
-		more := len(l.problems) - maxProblems
-		l.problems = append(l.problems[:maxProblems], fmt.Errorf("and %d more problems", more))
-	}
-	if err := errors.Join(l.problems...); err != nil {
-		return nil, fmt.Errorf("load RBAC manifests: %w", err)
+	if err := joined(l.problems); err != nil {
+		return nil, err
 	}
 	return l.loaded, nil
+}
+
+// joined returns an error that tells the first problems, nil without any.
+func joined(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems:maxProblems], fmt.Errorf("and %d more problems", more))
+	}
+	return fmt.Errorf("load RBAC manifests: %w", errors.Join(problems...))
 }
 
 // loader collects what is read and what is wrong with it.
@@ -74,60 +79,7 @@ type loader struct {
 
 func (l *loader) problem(err error) { l.problems = append(l.problems, err) }
 
-// path reads a file or a directory.
-func (l *loader) path(path string, depth int) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		l.problem(err)
-	case info.IsDir():
-		l.directory(path, depth)
-	case !info.Mode().IsRegular():
-		l.problem(fmt.Errorf("%s: not a regular file", path))
-	default:
-		l.file(path)
-	}
-}
-
-func (l *loader) directory(path string, depth int) {
-	if depth >= MaxDepth {
-		l.problem(fmt.Errorf("%s: more than %d directories deep", path, MaxDepth))
-		return
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		l.problem(err)
-		return
-	}
-	for _, e := range entries {
-		name := e.Name()
-		if strings.HasPrefix(name, ".") {
-			continue
-		}
-		child := filepath.Join(path, name)
-		if e.IsDir() {
-			l.directory(child, depth+1)
-			continue
-		}
-		if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) {
-			continue
-		}
-		if info, err := os.Stat(child); err == nil && info.IsDir() {
-			continue
-		}
-		l.path(child, depth+1)
-	}
-}
-
 func (l *loader) file(path string) {
-	if l.loaded.Files >= MaxFiles {
-		if l.loaded.Files == MaxFiles {
-			l.problem(fmt.Errorf("%s: more than %d files", path, MaxFiles))
-		}
-		l.loaded.Files++
-		return
-	}
-	l.loaded.Files++
 	data, err := readLimited(path)
 	if err != nil {
 		l.problem(err)

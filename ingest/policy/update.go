@@ -1,10 +1,6 @@
 package policy
 
-import (
-	rbacv1 "k8s.io/api/rbac/v1"
-
-	"github.com/logcluster/logcluster/fingerprint/rbac"
-)
+import "github.com/logcluster/logcluster/fingerprint/rbac"
 
 // The sources that send an [Update], as [Update].Source and the label source of
 // the metrics spell them. SourceAudit is the audit log itself, whose changes
@@ -31,21 +27,4 @@ type Update struct {
 	Changes []rbac.Change
 	// Objects is how many objects the source knows after the changes.
 	Objects int
-}
-
-// puts returns a change for each object: everything there is, told to somebody
-// who knows nothing.
-func puts(o *rbac.Objects) []rbac.Change {
-	changes := make([]rbac.Change, 0, o.Len())
-	changes = appendPuts(changes, o.Roles, func(r *rbacv1.Role) rbac.Change { return rbac.Change{Role: r} })
-	changes = appendPuts(changes, o.ClusterRoles, func(r *rbacv1.ClusterRole) rbac.Change { return rbac.Change{ClusterRole: r} })
-	changes = appendPuts(changes, o.RoleBindings, func(b *rbacv1.RoleBinding) rbac.Change { return rbac.Change{RoleBinding: b} })
-	return appendPuts(changes, o.ClusterRoleBindings, func(b *rbacv1.ClusterRoleBinding) rbac.Change { return rbac.Change{ClusterRoleBinding: b} })
-}
-
-func appendPuts[T any](to []rbac.Change, objects []T, put func(*T) rbac.Change) []rbac.Change {
-	for i := range objects {
-		to = append(to, put(&objects[i]))
-	}
-	return to
 }
