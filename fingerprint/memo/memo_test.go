@@ -1,6 +1,7 @@
 package memo
 
 import (
+	"bytes"
 	"strconv"
 	"testing"
 
@@ -52,10 +53,9 @@ func used(recent []string, key string, n int) bool {
 func TestLongKeysCountForMany(t *testing.T) {
 	c := New[int](4)
 	for i := range 100 {
-		key := make([]byte, AverageKeyBytes)
-		key[0] = byte(i)
+		key := bytes.Repeat([]byte{byte(i)}, 2*AverageKeyBytes)
 		c.Put(key, i)
-		c.Put(append(key, make([]byte, AverageKeyBytes)...), i)
+		c.Put(key[:AverageKeyBytes], i)
 	}
 	if c.Len() > 6 {
 		t.Errorf("%d long keys are held", c.Len())

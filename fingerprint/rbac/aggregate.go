@@ -10,7 +10,11 @@ import (
 )
 
 // aggregation fills in ClusterRoles that are made of others. A running cluster
-// has done so already; manifests come with the selectors only.
+// has done so already: what it prints has the rules beside the selectors, and
+// they hold even if the roles that were selected are not among the objects.
+// Manifests come with the selectors only. Rules that somebody wrote beside
+// selectors by hand are taken for the cluster's too, until its controller has
+// overwritten them.
 type aggregation struct {
 	roles     map[string]*rbacv1.ClusterRole
 	names     []string // ascending, so that rules come out in a fixed order

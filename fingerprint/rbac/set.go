@@ -85,38 +85,47 @@ func (s *Set) Objects() Objects {
 	}
 }
 
-// Diff returns the changes that lead from one set of objects to another:
-// deletions, then what is new or different, each in ascending order of kind,
-// namespace and name. Objects that differ only in what does not count (see [Set])
-// are not different.
+// Diff returns the changes that lead from one set of objects to another, in
+// this order: deleted bindings, deleted roles, new or different roles, new or
+// different bindings; cluster-wide ones first, then by namespace and name. So a
+// binding is never without its role on the way. Objects that differ only in what
+// does not count (see [Set]) are not different.
 func Diff(before, after Objects) []Change {
 	b, a := NewSet(before), NewSet(after)
-	var changes []Change
-	gone := func(c Change) { c.Deleted = true; changes = append(changes, c) }
-	put := func(c Change) { changes = append(changes, c) }
+	lostBindings, newBindings := diff(b.clusterRoleBindings, a.clusterRoleBindings, sameClusterRoleBinding,
+		func(o *rbacv1.ClusterRoleBinding) Change { return Change{ClusterRoleBinding: o} })
+	lostInNamespaces, newInNamespaces := diff(b.roleBindings, a.roleBindings, sameRoleBinding,
+		func(o *rbacv1.RoleBinding) Change { return Change{RoleBinding: o} })
+	lostClusterRoles, newClusterRoles := diff(b.clusterRoles, a.clusterRoles, sameClusterRole,
+		func(o *rbacv1.ClusterRole) Change { return Change{ClusterRole: o} })
+	lostRoles, newRoles := diff(b.roles, a.roles, sameRole,
+		func(o *rbacv1.Role) Change { return Change{Role: o} })
+	return slices.Concat(
+		lostBindings, lostInNamespaces, lostClusterRoles, lostRoles,
+		newClusterRoles, newRoles, newBindings, newInNamespaces,
+	)
+}
 
-	ofRole := func(o *rbacv1.Role) Change { return Change{Role: o} }
-	ofClusterRole := func(o *rbacv1.ClusterRole) Change { return Change{ClusterRole: o} }
-	ofRoleBinding := func(o *rbacv1.RoleBinding) Change { return Change{RoleBinding: o} }
-	ofClusterRoleBinding := func(o *rbacv1.ClusterRoleBinding) Change { return Change{ClusterRoleBinding: o} }
-
-	eachGone(b.clusterRoleBindings, a.clusterRoleBindings, func(n Role) {
-		gone(Change{ClusterRoleBinding: &rbacv1.ClusterRoleBinding{ObjectMeta: n.meta()}})
-	})
-	eachGone(b.roleBindings, a.roleBindings, func(n Role) {
-		gone(Change{RoleBinding: &rbacv1.RoleBinding{ObjectMeta: n.meta()}})
-	})
-	eachGone(b.clusterRoles, a.clusterRoles, func(n Role) {
-		gone(Change{ClusterRole: &rbacv1.ClusterRole{ObjectMeta: n.meta()}})
-	})
-	eachGone(b.roles, a.roles, func(n Role) { gone(Change{Role: &rbacv1.Role{ObjectMeta: n.meta()}}) })
-
-	eachPut(b.clusterRoles, a.clusterRoles, sameClusterRole, func(o *rbacv1.ClusterRole) { put(ofClusterRole(o)) })
-	eachPut(b.roles, a.roles, sameRole, func(o *rbacv1.Role) { put(ofRole(o)) })
-	eachPut(b.clusterRoleBindings, a.clusterRoleBindings, sameClusterRoleBinding,
-		func(o *rbacv1.ClusterRoleBinding) { put(ofClusterRoleBinding(o)) })
-	eachPut(b.roleBindings, a.roleBindings, sameRoleBinding, func(o *rbacv1.RoleBinding) { put(ofRoleBinding(o)) })
-	return changes
+// diff returns the changes of one kind: deletions, and what is new or different.
+func diff[T any, P object[T]](
+	before, after collection[T], same func(a, b *T) bool, change func(*T) Change,
+) (lost, put []Change) {
+	for _, n := range before.names() {
+		if after[n] == nil {
+			var o T
+			P(&o).SetNamespace(n.Namespace)
+			P(&o).SetName(n.Name)
+			c := change(&o)
+			c.Deleted = true
+			lost = append(lost, c)
+		}
+	}
+	for _, n := range after.names() {
+		if b := before[n]; b == nil || !same(b, after[n]) {
+			put = append(put, change(after[n]))
+		}
+	}
+	return lost, put
 }
 
 // object is what the kinds have in common.
@@ -162,26 +171,6 @@ func (c collection[T]) sorted() []T {
 		all = append(all, *c[n])
 	}
 	return all
-}
-
-func eachGone[T any](before, after collection[T], gone func(Role)) {
-	for _, n := range before.names() {
-		if after[n] == nil {
-			gone(n)
-		}
-	}
-}
-
-func eachPut[T any](before, after collection[T], same func(a, b *T) bool, put func(*T)) {
-	for _, n := range after.names() {
-		if b := before[n]; b == nil || !same(b, after[n]) {
-			put(after[n])
-		}
-	}
-}
-
-func (r Role) meta() metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}
 }
 
 // leanMeta returns what counts of an object's metadata.
