@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -29,6 +31,7 @@ func metricsOf(t *testing.T) map[string][]string {
 	cfg.Kafka.Client.Brokers, cfg.Kafka.Topics, cfg.Kafka.CreateTopics = broker.ListenAddrs(), []string{"audit"}, true
 	cfg.Alert.Loki.URL, cfg.Alert.Alertmanager.URLs = "http://127.0.0.1:1", []string{"http://127.0.0.1:1"}
 	cfg.State.Dir, cfg.Web.Listen = t.TempDir(), "127.0.0.1:0"
+	cfg.Roles.Policy.Files.Paths = []string{manifest(t)}
 	reg := prometheus.NewRegistry()
 	service, err := app.New(app.Options{Config: &cfg, Logger: slog.New(slog.DiscardHandler), Registry: reg})
 	if err != nil {
@@ -44,6 +47,18 @@ func metricsOf(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return known
+}
+
+// manifest writes a role, so that there is a source of policies.
+func manifest(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rbac.yaml")
+	role := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reader}\n" +
+		"rules:\n- {apiGroups: [\"\"], resources: [pods], verbs: [get]}\n"
+	if err := os.WriteFile(path, []byte(role), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func awaitReady(t *testing.T, service *app.App, ended <-chan error) {
