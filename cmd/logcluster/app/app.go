@@ -83,12 +83,12 @@ func (a *App) buildPipeline() {
 	policies := newPolicies(a.cfg, a.log, a.o.Registry)
 	a.told = policySources(&a.cfg.Roles, policies.told, a.log, a.o.Registry)
 	p := &pipeline{
-		group:  a.cfg.Kafka.Group,
-		topics: a.cfg.Kafka.Topics,
-		render: a.cfg.Alert.Render,
-		board:  newBoard(a.cfg, a.o.Version, a.o.Recorded, time.Now()),
-		log:    a.log,
-		now:    time.Now,
+		group:    a.cfg.Kafka.Group,
+		topics:   a.cfg.Kafka.Topics,
+		render:   a.cfg.Alert.Render,
+		board:    newBoard(a.cfg, a.o.Version, a.o.Recorded, time.Now()),
+		log:      a.log,
+		now:      time.Now,
 		policies: policies,
 		decode:   newDecodeStage(a.cfg, policies),
 		recorded: a.o.Recorded,
@@ -205,9 +205,7 @@ func (a *App) restore() (kafka.Offsets, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.pipeline.keepDecisions(j, decided); err != nil {
-		return nil, errors.Join(fmt.Errorf("go on from %s: %w", j.path, err), j.close())
-	}
+	a.pipeline.keepDecisions(j, decided)
 	if s == nil {
 		return nil, nil
 	}

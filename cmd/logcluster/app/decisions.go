@@ -29,6 +29,9 @@ type decision struct {
 	Tenant string `json:"tenant,omitempty"`
 	// Source is where it came from: files, cluster, audit or limits.
 	Source string `json:"source"`
+	// Inherits says that the tenant has no policy of its own in the configuration:
+	// it goes on from that of everybody.
+	Inherits bool `json:"inherits,omitempty"`
 	// Record is the record that carried it, for source audit: it is not decided
 	// upon again when the record is read once more.
 	Record *place `json:"record,omitempty"`
@@ -183,9 +186,9 @@ func fold(list []decision, before time.Time) []decision {
 		n++
 	}
 	last := lastOf(list[:n])
-	// held are the objects that the decisions kept so far have written: the
-	// deletion of anything else says nothing any more.
-	held := map[[2]string]bool{}
+	// held are the objects that the decisions kept so far have written, for
+	// anybody: the deletion of anything else says nothing any more.
+	held := map[string]bool{}
 	var out []decision
 	for i := range list[:n] {
 		d := list[i]
@@ -197,10 +200,10 @@ func fold(list []decision, before time.Time) []decision {
 			if last.write[[3]string{d.Tenant, d.Source, object}] != i {
 				continue
 			}
-			if c.Deleted && !held[[2]string{d.Tenant, object}] && !held[[2]string{"", object}] {
+			if c.Deleted && !held[object] {
 				continue
 			}
-			held[[2]string{d.Tenant, object}] = !c.Deleted
+			held[object] = held[object] || !c.Deleted
 			d.Policy = append(d.Policy, *c)
 		}
 		if d.Record != nil && last.read[partition{d.Record.Topic, d.Record.Partition}] != i {

@@ -44,7 +44,7 @@ type pipeline struct {
 	engine   *engine
 	sources  *sources
 	totals   totals
-	out     observations
+	out      observations
 
 	keeper *keeper
 	meter  meter
@@ -98,16 +98,13 @@ func (p *pipeline) decide(now time.Time) {
 
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
 // to their journal.
-func (p *pipeline) keepDecisions(j *journal, decided []decision) error {
+func (p *pipeline) keepDecisions(j *journal, decided []decision) {
 	p.policies.newest = p.engine.windows.Stats().Newest
-	if err := p.policies.restore(decided); err != nil {
-		return err
-	}
+	p.policies.restore(decided)
 	for i := range decided {
 		p.limits.enact(&decided[i], p.engine.windows)
 	}
 	p.journal, p.policies.journal = j, j
-	return nil
 }
 
 // decodePartition decodes the records of one partition; what is rejected gets a

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -342,6 +341,7 @@ func (p *policies) learn() error {
 		if p.tenants[d.Tenant] == nil {
 			p.fork(d.Tenant)
 		}
+		d.Inherits = p.tenants[d.Tenant].inherits
 		if d.Record != nil { // it may have waited for the disk while events went on
 			d.From = later(d.From, time.Unix(0, p.nextPane(p.newest+1)).UTC())
 		}
@@ -382,7 +382,7 @@ const rbacGroup = "rbac.authorization.k8s.io"
 // fork gives a tenant a policy of its own that begins as everybody's: what its
 // log tells counts for nobody else.
 func (p *policies) fork(tenant string) {
-	common := p.tenants[""]
+	common := p.own("")
 	if common.waiting > 0 {
 		p.build(common)
 	}
@@ -398,16 +398,12 @@ func (p *policies) fork(tenant string) {
 
 // restore takes over the decisions of a journal, and how far event time had
 // come.
-func (p *policies) restore(list []decision) error {
+func (p *policies) restore(list []decision) {
 	for i := range list {
 		d := &list[i]
-		if d.Source == policy.SourceAudit && d.Tenant != "" && p.tenants[d.Tenant] == nil {
-			if p.tenants[""] == nil {
-				return fmt.Errorf("decision %d: changes a policy that there is not", i+1)
-			}
+		if d.Inherits && p.tenants[d.Tenant] == nil {
 			p.fork(d.Tenant)
 		}
 		p.enact(d)
 	}
-	return nil
 }

@@ -119,7 +119,8 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	for i := range decided {
 		limits.enact(&decided[i], r.engine.windows)
 	}
-	return r, policies.restore(decided)
+	policies.restore(decided)
+	return r, nil
 }
 
 // run reads, decodes and detects in three goroutines, in order.

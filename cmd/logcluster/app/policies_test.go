@@ -1,0 +1,180 @@
+package app
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+	"github.com/logcluster/logcluster/ingest/policy"
+)
+
+const second = int64(time.Second)
+
+// begin is the start of a pane.
+var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano()
+
+// written is the audit event of somebody who wrote a binding.
+func written(t testing.TB, at int64, c rbac.Change) *fingerprint.Event {
+	t.Helper()
+	e := &fingerprint.Event{
+		Time: at, Tenant: "a", User: "admin", Verb: "create", Code: 201, Decision: fingerprint.DecisionAllow,
+		Resource: fingerprint.Resource{Group: rbacGroup, Name: "clusterrolebindings", Object: c.ClusterRoleBinding.Name},
+	}
+	if c.Deleted {
+		e.Verb, e.Code = "delete", 200
+		return e
+	}
+	var err error
+	if e.Object, err = json.Marshal(c.ClusterRoleBinding); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func seen(p *policies, at int64) {
+	p.observe(&fingerprint.Event{Time: at, Tenant: "a", Verb: "get", Resource: fingerprint.Resource{Name: "pods"}}, origin{time: at, partition: 0})
+}
+
+func tell(t testing.TB, p *policies, now int64, u policy.Update) {
+	t.Helper()
+	p.told("", u)
+	if err := p.settle(now); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantRole(t testing.TB, p *policies, tenant string, at int64, want string) {
+	t.Helper()
+	if got := roleAt(p, tenant, at); got != want {
+		t.Errorf("tenant %s, %v after the beginning: role %q, want %q", tenant, time.Duration(at-begin), got, want)
+	}
+}
+
+func TestChangeOfBindingsIsInForceFromTheNextPane(t *testing.T) {
+	p := testPolicies(t)
+	wantRole(t, p, "a", begin, "-")
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+	wantRole(t, p, "a", begin-3600*second, "ClusterRole/viewer")
+
+	seen(p, begin+12*second)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{bound("b2", "admin", "u")}})
+	wantRole(t, p, "a", begin+19*second, "ClusterRole/viewer")
+	wantRole(t, p, "a", begin+20*second, "ClusterRole/admin,ClusterRole/viewer")
+	wantRole(t, p, "a", begin+19*second, "ClusterRole/viewer") // a late one
+
+	// Where events are as they happen, a change counts for none from before it.
+	seen(p, begin+25*second)
+	tell(t, p, begin+61*second, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{unbound("b2")}})
+	wantRole(t, p, "a", begin+69*second, "ClusterRole/admin,ClusterRole/viewer")
+	wantRole(t, p, "a", begin+70*second, "ClusterRole/viewer")
+	if n := len(p.tenants[""].recent); n != 3 {
+		t.Errorf("%d versions", n)
+	}
+}
+
+func TestChangesOfOnePaneAreOneVersion(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "r0", "u")}})
+	seen(p, begin+1)
+	for _, role := range []string{"r1", "r2", "r3"} {
+		tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{bound("b", role, "u")}})
+	}
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/r3")
+	if n := p.tenants[""].number; n != 2 {
+		t.Errorf("%d versions", n)
+	}
+}
+
+func TestTheAuditLogChangesItsOwnTenant(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+	from := origin{time: begin, partition: 0, offset: 7}
+	p.observe(written(t, begin+3*second, bound("evil", "admin", "u")), from)
+	wantRole(t, p, "a", begin+9*second, "ClusterRole/viewer")
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+	wantRole(t, p, "b", begin+10*second, "ClusterRole/viewer")
+
+	// What everybody's policy learns later, it learns too.
+	seen(p, begin+11*second)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{bound("b", "reader", "u")}})
+	wantRole(t, p, "a", begin+20*second, "ClusterRole/admin,ClusterRole/reader")
+	wantRole(t, p, "b", begin+20*second, "ClusterRole/reader")
+
+	from.offset++
+	p.observe(written(t, begin+21*second, unbound("evil")), from)
+	wantRole(t, p, "a", begin+30*second, "ClusterRole/reader")
+}
+
+func TestARecordIsLearnedFromOnce(t *testing.T) {
+	from := origin{time: begin, partition: 3, offset: 7}
+	var list []decision
+	record := func(d decision) { list = append(list, d) }
+	record(decision{Source: policy.SourceFiles, Policy: []rbac.Change{bound("b", "viewer", "u")}})
+	record(decision{Tenant: "a", Inherits: true, Source: policy.SourceAudit, From: time.Unix(0, begin+40*second).UTC(), Record: &place{"a", 3, 7}, Policy: []rbac.Change{bound("evil", "admin", "u")}})
+
+	again := testPolicies(t)
+	again.restore(list)
+	again.observe(written(t, begin, bound("evil", "admin", "u")), from) // read again after a crash
+	wantRole(t, again, "a", begin+39*second, "ClusterRole/viewer")
+	wantRole(t, again, "a", begin+40*second, "ClusterRole/admin,ClusterRole/viewer")
+}
+
+// A source that starts again tells everything anew: what has not changed is no
+// change, what is gone is.
+func TestASourceStartsAgain(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u"), bound("c", "editor", "u")}})
+	wantRole(t, p, "a", begin, "ClusterRole/editor,ClusterRole/viewer")
+	seen(p, begin)
+	p.observe(written(t, begin+second, bound("c", "admin", "u")), origin{time: begin, partition: 0, offset: 1})
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("c", "editor", "u")}})
+	wantRole(t, p, "a", begin+20*second, "ClusterRole/admin")
+}
+
+func TestUnseenChangesAreCounted(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+	e := written(t, begin, bound("evil", "admin", "u"))
+	e.Object = nil // audit level Metadata
+	p.observe(e, origin{time: begin, partition: 0})
+	wantRole(t, p, "a", begin+60*second, "ClusterRole/viewer")
+	if p.unseen["a"] != 1 {
+		t.Error(p.unseen)
+	}
+}
+
+// One wrong clock must not put a change off for years.
+func TestAWrongClockDoesNotDelayAChange(t *testing.T) {
+	for name, from := range map[string]origin{
+		"in Kafka": {time: begin, partition: 0, offset: 2}, "in a file": {partition: noPartition},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := testPolicies(t)
+			tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+			p.observe(&fingerprint.Event{Time: begin + 1e6*second, Tenant: "a", Verb: "get"}, from)
+			p.observe(written(t, begin, bound("evil", "admin", "u")), from)
+			wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+		})
+	}
+}
+
+func TestRefuted(t *testing.T) {
+	p := testPolicies(t)
+	e := &fingerprint.Event{Time: begin, Tenant: "a", User: "u", Verb: "get", Decision: fingerprint.DecisionForbid, Resource: fingerprint.Resource{Name: "pods"}}
+	if p.refuted(e) {
+		t.Error("refuted without a policy")
+	}
+	role := rbac.Change{ClusterRole: clusterRole("viewer", "get", "pods")}
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u"), role}})
+	if !p.refuted(e) {
+		t.Error("the policy allows it")
+	}
+	e.Resource.Name = "secrets"
+	if p.refuted(e) {
+		t.Error("the policy refuses it too")
+	}
+}
