@@ -69,7 +69,7 @@ func (p *Policy) keyRoles(key string) func(yield func(int) bool) {
 
 // maxCombinations bounds how many combinations one rule is spelled out into. A
 // rule with more, which no person writes, is one permission.
-const maxCombinations = 1 << 14
+const maxCombinations = 1 << 12
 
 // appendPermissions appends the hashes of what a rule allows.
 func appendPermissions(to []uint64, rule *rbacv1.PolicyRule) []uint64 {

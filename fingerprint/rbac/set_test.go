@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
@@ -171,6 +172,25 @@ func TestVersions(t *testing.T) {
 		v.Forget(math.MaxInt64)
 		if v.Len() > 1 || v.At(math.MaxInt64) != at(math.MaxInt64) {
 			t.Fatalf("%d versions are left in the end", v.Len())
+		}
+	})
+}
+
+// TestObjectsSurviveASnapshot checks that a set is what it was after its objects
+// were encoded as a snapshot encodes them.
+func TestObjectsSurviveASnapshot(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := NewSet(drawObjects(t)).Objects()
+		encoded, err := cbor.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read Objects
+		if err := cbor.Unmarshal(encoded, &read); err != nil {
+			t.Fatal(err)
+		}
+		if lost, more := Diff(want, read), Diff(read, want); len(lost)+len(more) > 0 || read.Len() != want.Len() {
+			t.Fatalf("got %+v\nwant %+v", read, want)
 		}
 	})
 }
