@@ -22,8 +22,9 @@ type oracle struct {
 	result Result
 }
 
-// decode returns false if the record is not JSON from end to end or repeats a
-// key, about which it has no opinion.
+// decode returns false if the record is not JSON from end to end, repeats a key,
+// or has something next to a number with no space between, about which it has
+// no opinion.
 func (o *oracle) decode(value []byte) bool {
 	switch {
 	case len(value) > o.cfg.MaxRecordBytes:
@@ -49,8 +50,16 @@ func (o *oracle) decode(value []byte) bool {
 		if err != nil {
 			return false
 		}
+		if end := decoder.InputOffset(); isNumber(v) && int(end) < len(value) && !bytes.ContainsRune([]byte(" \t\r\n"), rune(value[end])) {
+			return false
+		}
 		o.topLevel(v)
 	}
+}
+
+func isNumber(v any) bool {
+	_, ok := v.(json.Number)
+	return ok
 }
 
 func (o *oracle) topLevel(v any) {

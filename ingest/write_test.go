@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -126,4 +128,17 @@ func BenchmarkQueryHas(b *testing.B) {
 			b.Fatal("found")
 		}
 	}
+}
+
+// Whether a query asks for a dry run is what the server's own parser says.
+func FuzzQueryHas(f *testing.F) {
+	for _, query := range []string{"dryRun=All", "a=b&dryRun=%41ll", "dryRun=All;", "dryRun=All%", "%64ryRun=Al%6C&dryRun", "dryRun=A+ll", "=&&dryRun=All"} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		values, _ := url.ParseQuery(query) // what is not well-formed is left out
+		if got, want := queryHas("/x?"+query, "dryRun", "All"), slices.Contains(values["dryRun"], "All"); got != want {
+			t.Errorf("%q: got %v, want %v", query, got, want)
+		}
+	})
 }
