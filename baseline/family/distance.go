@@ -89,47 +89,63 @@ func (r *Role) hash() uint64 {
 
 // profiles fills in the items' profiles.
 func profiles(roles []Role, items []item) {
-	shared := sharedPermissions(roles, items)
+	numbers, shared := numbered(roles, items)
 	kinds := make(map[uint64]int32)
 	for i := range items {
 		r, p := &roles[items[i].roles[0]], &items[i].profile
 		p.ruled, p.allowed = r.Permissions != nil, len(r.Permissions)
-		for _, permission := range r.Permissions {
-			if n, ok := shared[permission]; ok {
-				p.put(n)
+		for _, n := range numbers[:p.allowed] {
+			if shared[n] >= 0 {
+				p.put(shared[n])
 			}
 		}
+		numbers = numbers[p.allowed:]
 		p.behave(r.Behaviour, kinds)
 	}
 }
 
-// sharedPermissions numbers the permissions that more than one item has. The
-// others can be in no intersection.
-func sharedPermissions(roles []Role, items []item) map[uint64]int32 {
-	const once = -1
-	number := make(map[uint64]int32)
-	next := int32(0)
+// typicalPermissions is about how many different permissions the rules of a
+// cluster spell out, to begin with.
+const typicalPermissions = 2048
+
+// numbered numbers the permissions: those of one item after the other. Shared
+// has a dense number for each that more than one item has and -1 for the
+// others, which are in no intersection.
+func numbered(roles []Role, items []item) (numbers, shared []int32) {
+	total := 0
+	for i := range items {
+		total += len(roles[items[i].roles[0]].Permissions)
+	}
+	numbers = make([]int32, 0, total)
+	number := make(map[uint64]int32, min(total, typicalPermissions))
+	var holders []int32
 	for i := range items {
 		for _, p := range roles[items[i].roles[0]].Permissions {
-			switch n, ok := number[p]; {
-			case !ok:
-				number[p] = once
-			case n == once:
-				number[p] = next
-				next++
+			n, ok := number[p]
+			if !ok {
+				n = int32(len(holders))
+				number[p] = n
+				holders = append(holders, 0)
 			}
+			holders[n]++
+			numbers = append(numbers, n)
 		}
 	}
-	for p, n := range number {
-		if n == once {
-			delete(number, p)
+	next := int32(0)
+	for n := range holders {
+		if holders[n] < 2 {
+			holders[n] = -1
+			continue
 		}
+		holders[n] = next
+		next++
 	}
-	return number
+	return numbers, holders
 }
 
 func (p *profile) put(n int32) {
 	word := int(n / 64)
+	p.bits = slices.Grow(p.bits, max(word+1-len(p.bits), 0))
 	for len(p.bits) <= word {
 		p.bits = append(p.bits, 0)
 	}
@@ -138,6 +154,7 @@ func (p *profile) put(n int32) {
 
 func (p *profile) behave(did []Activity, kinds map[uint64]int32) {
 	square := 0.0
+	p.kinds, p.weights = make([]int32, 0, len(did)), make([]float64, 0, len(did))
 	for _, a := range did {
 		if a.Events <= 0 {
 			continue
