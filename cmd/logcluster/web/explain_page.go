@@ -32,6 +32,7 @@ type asked struct{ Tenant, User, Groups, Namespace, Verb, Resource, APIGroup, Na
 
 type answerView struct {
 	Question      string
+	Scope         string // of the role and its power, where it is not that of the question
 	Verdict, Mark string // Mark is yes or no; both empty when there is none
 	Hint          string
 	Role, Power   string
@@ -53,7 +54,7 @@ func newFamilyLink(f *FamilyRef) *familyLink {
 	if f == nil {
 		return nil
 	}
-	return &familyLink{f.ID, f.Name, plural(f.Members, "role", "roles"), f.Members > 1}
+	return &familyLink{f.ID, spaced(f.Name), plural(f.Members, "role", "roles"), f.Members > 1}
 }
 
 type bindingView struct {
@@ -92,12 +93,15 @@ func (s *site) explainPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func newAnswerView(q *question, e *Explanation) *answerView {
-	v := &answerView{Question: sentence(q, e), Role: strings.ReplaceAll(e.Role, ",", ", "), Power: e.Power, Groups: e.Groups}
+	v := &answerView{Question: sentence(q, e), Role: spaced(e.Role), Power: e.Power, Groups: e.Groups}
 	if e.Allowed != nil {
 		v.Verdict, v.Mark = "no", "no"
 		if *e.Allowed {
 			v.Verdict, v.Mark = "yes", "yes"
 		}
+	}
+	if q.request.Verb == "" && q.request.Namespace == "" {
+		v.Scope = "in cluster-wide requests; name a namespace for the role in it"
 	}
 	if len(q.request.Groups) == 0 && !strings.HasPrefix(q.request.User, "system:serviceaccount:") {
 		v.Hint = "Groups come with who was authenticated and are not in the policy: name the user's, or only what is bound to the user by name is found."
@@ -148,8 +152,11 @@ func sentence(q *question, e *Explanation) string {
 	if r.Namespace != "" {
 		where = " in " + r.Namespace
 	}
-	if r.Verb == "" {
-		return "What " + who + " may do" + where
+	switch {
+	case r.Verb == "" && r.Namespace == "":
+		return "What " + who + " may do, wherever it is"
+	case r.Verb == "":
+		return "What " + who + " may do" + where + " and in the whole cluster"
 	}
 	if r.Path != "" {
 		return "May " + who + " " + r.Verb + " " + r.Path + "?"

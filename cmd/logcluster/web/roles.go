@@ -29,7 +29,8 @@ type Roles interface {
 	Policies(tenant string) []Policy
 	// Explain tells what the policy in force now says about a request, and
 	// false when there is no policy. A request without a verb asks for
-	// everything that the subject may do. It does not fill Family.
+	// everything that the subject may do, in all namespaces when it names none.
+	// It does not fill Family.
 	Explain(tenant string, r *rbac.Request) (Explanation, bool)
 	// Budgets returns what each tenant uses of its limits, in ascending order
 	// of tenant.
@@ -133,8 +134,8 @@ type Objects struct {
 type PolicySource struct {
 	// Source is files, cluster or audit.
 	Source string `json:"source"`
-	// LoadedAt is when it last gave something or was found unchanged, by the
-	// wall clock; zero when never.
+	// LoadedAt is when it last told something, by the wall clock; zero when
+	// never.
 	LoadedAt time.Time `json:"loaded_at"`
 	// Problem is why what it gave last is not used; empty when all is well.
 	Problem string `json:"problem,omitempty"`

@@ -11,10 +11,19 @@ import (
 
 // How much of the roles the page draws; the API gives all.
 const (
-	maxFamilies = 200 // of a tenant, those of several roles and those of one each
-	maxMembers  = 100 // of a family
-	maxTenants  = 50
+	maxTenants     = 50
+	maxFamilies    = 200  // of a tenant, those of several roles and those of one each
+	maxAllFamilies = 1000 // of all tenants together
+	maxMembers     = 100  // of a family
+	maxAllMembers  = 5000 // of all families together
 )
+
+// drawing is what has been drawn of the families: of those of one ID, the first
+// has the anchor.
+type drawing struct {
+	anchors           map[string]bool
+	families, members int
+}
 
 // rolesView is the page of the roles as text: the template decides nothing.
 type rolesView struct {
@@ -22,6 +31,7 @@ type rolesView struct {
 	Tiles    []tile
 	Notices  []notice
 	Families []tenantView
+	Others   int // tenants whose families are not shown
 	Policies []policyView
 	Budgets  *budgetsView // nil without tenants
 }
@@ -30,9 +40,9 @@ type rolesView struct {
 type tenantView struct {
 	Tenant, Facts string
 	// Shared are the families of several roles, Alone those of one.
-	Shared, Alone []familyView
-	AloneText     string
-	MoreAlone     int
+	Shared, Alone         []familyView
+	AloneText             string
+	MoreShared, MoreAlone int
 }
 
 type familyView struct {
@@ -40,9 +50,11 @@ type familyView struct {
 	// under another tenant. Key is the same, and never empty.
 	Anchor, Key              string
 	Name, Power, Size, Since string
-	Silhouette               string // empty for a family of one
-	Members                  []string
-	More                     int
+	// Silhouette and Members are empty for a family of one, whose name is its
+	// member.
+	Silhouette string
+	Members    []string
+	More       int
 }
 
 type policyView struct {
@@ -83,9 +95,10 @@ func newRolesView(l layout, s Status, families []Families, policies []Policy, te
 		layout: l, Tiles: roleTiles(families, policies, tenants, s.Watermark),
 		Notices: newNotices(policies, tenants, maxRolesNotices), Budgets: newBudgetsView(tenants),
 	}
-	drawn := make(map[string]bool)
-	for i := range families {
-		v.Families = append(v.Families, newTenantView(&families[i], drawn, s.Watermark))
+	d := &drawing{anchors: make(map[string]bool)}
+	v.Others = max(0, len(families)-maxTenants)
+	for i := range families[:len(families)-v.Others] {
+		v.Families = append(v.Families, newTenantView(&families[i], d, s.Watermark))
 	}
 	for i := range policies {
 		v.Policies = append(v.Policies, newPolicyView(&policies[i], s, now))
@@ -144,7 +157,7 @@ func (b *Budgets) over() bool {
 	return slices.ContainsFunc(b.Budgets, func(b Budget) bool { return b.Limit > 0 && b.Used >= b.Limit })
 }
 
-func newTenantView(f *Families, drawn map[string]bool, watermark time.Time) tenantView {
+func newTenantView(f *Families, d *drawing, watermark time.Time) tenantView {
 	facts := []string{
 		plural(f.Roles, "role", "roles") + " in " + plural(len(f.Families), "family", "families"),
 		"learned " + clock(f.LearnedAt, watermark),
@@ -158,46 +171,48 @@ func newTenantView(f *Families, drawn map[string]bool, watermark time.Time) tena
 	slices.SortStableFunc(sorted, func(a, b Family) int {
 		return cmp.Or(len(b.Members)-len(a.Members), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
-	alone := 0
 	for i := range sorted {
-		family := &sorted[i]
-		if len(family.Members) < 2 {
-			alone++
+		into, more := &v.Shared, &v.MoreShared
+		if len(sorted[i].Members) < 2 {
+			into, more = &v.Alone, &v.MoreAlone
 		}
-		into := &v.Shared
-		if len(family.Members) < 2 {
-			into = &v.Alone
-		}
-		if len(*into) >= maxFamilies {
+		if len(*into) >= maxFamilies || d.families >= maxAllFamilies {
+			*more++
 			continue
 		}
-		*into = append(*into, newFamilyView(f.Tenant, family, drawn, watermark))
+		d.families++
+		*into = append(*into, newFamilyView(f.Tenant, &sorted[i], d, watermark))
 	}
-	v.MoreAlone = alone - len(v.Alone)
-	v.AloneText = fmt.Sprintf("%s like no other", plural(alone, "role", "roles"))
+	v.AloneText = plural(len(v.Alone)+v.MoreAlone, "role", "roles") + " like no other"
 	return v
 }
 
-func newFamilyView(tenant string, f *Family, drawn map[string]bool, watermark time.Time) familyView {
+func newFamilyView(tenant string, f *Family, d *drawing, watermark time.Time) familyView {
 	v := familyView{
-		Key: "family-" + tenant + "-" + f.ID, Name: f.Name, Power: f.Class,
+		Key: "family-" + tenant + "-" + f.ID, Name: spaced(f.Name), Power: f.Class,
 		Size: plural(len(f.Members), "role", "roles"), Since: clock(f.Since, watermark),
-		Members: f.Members[:min(len(f.Members), maxMembers)],
 	}
-	v.More = len(f.Members) - len(v.Members)
 	if len(f.Members) > 1 {
 		v.Silhouette = score(f.Silhouette)
+		for _, m := range f.Members[:min(len(f.Members), maxMembers, maxAllMembers-d.members)] {
+			v.Members = append(v.Members, spaced(m))
+		}
+		d.members += len(v.Members)
+		v.More = len(f.Members) - len(v.Members)
 	}
-	if !drawn[f.ID] {
-		drawn[f.ID], v.Anchor = true, "family-"+f.ID
+	if !d.anchors[f.ID] {
+		d.anchors[f.ID], v.Anchor = true, "family-"+f.ID
 	}
 	return v
 }
+
+// spaced shows a set of roles so that it can be broken into lines.
+func spaced(roles string) string { return strings.ReplaceAll(roles, ",", ", ") }
 
 // since shows from when something is in force.
 func since(t, watermark time.Time) string {
 	if t.IsZero() {
-		return "the beginning"
+		return "the start"
 	}
 	return clock(t, watermark)
 }
@@ -230,7 +245,7 @@ func newPolicyView(p *Policy, s Status, now time.Time) policyView {
 	}
 	for _, r := range p.Recent {
 		v.Recent = append(v.Recent, versionView{
-			thousands(float64(r.Version)), since(r.InForceFrom, s.Watermark), thousands(float64(r.Changes)), strings.ReplaceAll(r.Source, ",", ", "),
+			thousands(float64(r.Version)), since(r.InForceFrom, s.Watermark), thousands(float64(r.Changes)), spaced(r.Source),
 		})
 	}
 	return v

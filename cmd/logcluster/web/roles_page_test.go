@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestRolesPageOfNothing(t *testing.T) {
 	page := text(t, nil, "/roles")
 	expect(t, page, "None yet: families are learned", "No source of RBAC objects is configured", "No tenant yet.", "roles by the audit log")
 	whole := &fixedRoles{policy: &Policy{Version: 1}}
-	expect(t, text(t, whole, "/roles"), "Version 1, in force since the beginning · 0 objects", "<td colspan=\"3\">none</td>")
+	expect(t, text(t, whole, "/roles"), "Version 1, in force since the start · 0 objects", "<td colspan=\"3\">none</td>")
 	two := &twoPolicies{}
 	expect(t, text(t, two, "/roles"), "2 policies", "<bdi>blue</bdi>")
 }
@@ -99,18 +100,22 @@ func TestRolesPageIsBounded(t *testing.T) {
 	var families []Family
 	for i := range maxFamilies + 3 {
 		families = append(families,
-			Family{ID: fmt.Sprint("a", i), Members: []string{"x"}},
-			Family{ID: fmt.Sprint("b", i), Members: make([]string, maxMembers+7)},
+			Family{ID: fmt.Sprint("a", i), Name: "x", Members: []string{"x"}},
+			Family{ID: fmt.Sprint("b", i), Members: slices.Repeat([]string{"y"}, maxMembers+7)},
 		)
 	}
 	roles.families = []Families{{Tenant: "t", Families: families}}
+	for i := range maxTenants + 4 {
+		lone := Family{ID: fmt.Sprint("c", i), Name: "x", Members: []string{"x"}}
+		roles.families = append(roles.families, Families{Tenant: fmt.Sprint("t", i), Families: slices.Repeat([]Family{lone}, 100)})
+	}
 	for i := range maxTenants {
 		roles.budgets = append(roles.budgets, Budgets{Tenant: fmt.Sprint("t", i)})
 	}
 	page := text(t, roles, "/roles")
 	for what, want := range map[string]int{
-		`id="family-a`: maxFamilies, `id="family-b`: maxFamilies, "7 more in the <a href=\"/api/v1/families\">": maxFamilies,
-		"3 more in the <a href=\"/api/v1/families\">": 1, "2 more in the <a href=\"/api/v1/tenants\">": 1,
+		`id="family-a`: maxFamilies, `id="family-b`: maxFamilies, "<bdi>x</bdi>": maxAllFamilies - maxFamilies, "<bdi>y</bdi>": maxAllMembers,
+		"3 more in the <a href=\"/api/v1/families\">": 2, "5 more tenants in the": 1, "2 more in the <a href=\"/api/v1/tenants\">": 1,
 	} {
 		if got := strings.Count(page, what); got != want {
 			t.Errorf("%d times %q, want %d", got, what, want)
@@ -141,7 +146,7 @@ func TestExplainPage(t *testing.T) {
 		path        string
 		want        []string
 	}{
-		"nothing asked": {nil, "/explain", []string{"Without a verb: everything", `<option value="escalate">`}},
+		"nothing asked": {nil, "/explain", []string{"Without a verb: everything that the subject may do", `<option value="escalate">`}},
 		"no policy":     {nil, "/explain?user=alice", []string{"No role policy is in force"}},
 		"wrong":         {nil, "/explain?verb=get", []string{"user: who is asked about?", "resource: a verb needs one"}},
 		"allowed": {deployer(&yes), runner + "&verb=get&resource=secrets&name=registry", []string{
@@ -153,10 +158,10 @@ func TestExplainPage(t *testing.T) {
 			">no</span> <bdi>May alice create pods/exec in the whole cluster?", "of which 0 allow it", "Groups come with who was authenticated", `value="pods/exec"`, `name="tenant" value="production"`,
 		}},
 		"everything": {deployer(nil), runner, []string{
-			"<bdi>What system:serviceaccount:payments:ci-runner may do in payments</bdi>", "<b>create, update, patch</b> <bdi>deployments, statefulsets (apps)</bdi>", "<b>get</b> <bdi>/api, /api/*, /version</bdi>",
+			"<bdi>What system:serviceaccount:payments:ci-runner may do in payments and in the whole cluster</bdi>", "<b>create, update, patch</b> <bdi>deployments, statefulsets (apps)</bdi>", "<b>get</b> <bdi>/api, /api/*, /version</bdi>",
 		}},
 		"a path":  {deployer(&yes), "/explain?user=alice&group=a&verb=get&path=/metrics", []string{"May alice get /metrics?"}},
-		"a group": {&Explanation{}, "/explain?group=a%0Ab", []string{"What a member of a, b may do in the whole cluster", "No binding names this subject.", "Bound by 0 bindings", ">a\nb</textarea>"}},
+		"a group": {&Explanation{}, "/explain?group=a%0Ab", []string{"What a member of a, b may do, wherever it is", "No binding names this subject.", "Bound by 0 bindings", ">a\nb</textarea>"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -186,7 +186,7 @@ func tiles(s Status, now time.Time) []tile {
 func newRow(a *Anomaly, watermark time.Time) row {
 	r := row{
 		ID: a.ID, Rank: "–", Z: signed(a.Z), Severity: a.Severity, State: a.State,
-		Role:   strings.ReplaceAll(a.Role, ",", ", "),
+		Role:   spaced(a.Role),
 		Access: a.Access, Group: a.APIGroup,
 		Resource: strings.TrimPrefix(a.Resource, "nonresource:"),
 		Tenant:   a.Tenant, Summary: a.Summary,

@@ -25,7 +25,9 @@
 // In /api/v1/explain user or group is required, group may be repeated, and the
 // groups that a service account has by its name are implied. With verb it asks
 // about one request, to a resource or to a path; without, about everything that
-// the subject may do. It answers 404 when there is no policy.
+// the subject may do in the namespace and in the whole cluster, or, without a
+// namespace too, anywhere (then role and power are those of cluster-wide
+// requests). It answers 404 when there is no policy.
 //
 // # Attackers' text
 //
