@@ -29,7 +29,7 @@ install: ## Install logcluster into $GOBIN
 	go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/logcluster
 
 ##@ Test
-.PHONY: test race synctest fuzz bench detection test-browser
+.PHONY: test race fuzz bench detection roles test-browser
 test: ## Unit, property, script and kfake tests (Go only)
 	go test ./...
 
@@ -42,9 +42,16 @@ fuzz: ## Every fuzz target for FUZZTIME (default 20s)
 bench: ## Benchmarks of the hot path, with allocations
 	go test -run '^$$' -bench . -benchmem ./ingest/... ./fingerprint/... ./cluster/... ./baseline/... ./anomaly/... ./bench/...
 
+roles: build ## Hold the role resolver against the API server's own word, and show families (DATA=folder with dev/)
+	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
+		$(BIN) rbac verify --rbac $(DATA)/dev/rbac.yaml --rbac-end $(DATA)/dev/rbac_end.yaml $(DATA)/dev/audit.jsonl.zst; \
+		$(BIN) rbac families --rbac $(DATA)/dev/rbac.yaml $(DATA)/dev/audit.jsonl.zst; \
+	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
+
 detection: build ## Judge the detection on a labelled recording (DATA=folder with dev/)
 	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
 		$(BIN) replay --rbac $(DATA)/dev/rbac.yaml --labels $(DATA)/dev/labels.json $(DATA)/dev/audit.jsonl.zst; \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/detection -count 1 -run Keying -keying -v; \
 	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
 
 test-browser: ## The web page in headless Chromium (installs Debian's chromium if there is none)
