@@ -71,7 +71,7 @@ func exitCode(err error, started bool) int {
 
 // report prints the error once, at the place where it ends.
 func report(w io.Writer, cmd *cobra.Command, err error, code int, started bool) {
-	if err == nil || code == exitUnreachable {
+	if err == nil || code == exitUnreachable || errors.Is(err, errNo) {
 		return
 	}
 	var problems config.Problems
@@ -124,7 +124,7 @@ func newRoot(t terminal) *cobra.Command {
 	logs := addLogFlags(root)
 	root.AddCommand(
 		newRun(t, logs), newDemo(t, logs), newReplay(t, logs), newProduce(t, logs),
-		newCheck(t), newConfig(t), newVersion(t),
+		newRBAC(t, logs), newCheck(t), newConfig(t), newVersion(t),
 	)
 	return root
 }
