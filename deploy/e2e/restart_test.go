@@ -83,7 +83,9 @@ func sameTotals(t *testing.T, got, want *service) {
 	}
 	compare("logcluster_events_rejected_total")
 	compare("logcluster_events_filtered_total")
-	compare("logcluster_events_unknown_role_total")
+	for _, source := range []string{"rbac", "annotation", "mapping", "convention", "unknown"} {
+		compare("logcluster_events_by_role_source_total", "source", source)
+	}
 	compare("logcluster_watermark_timestamp_seconds")
 	compare("logcluster_baseline_retrain_age_seconds")
 	compare("logcluster_clusters")
