@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -66,21 +67,24 @@ func largeSubject(i int) rbacv1.Subject {
 	return user(fmt.Sprintf("user-%d@example.com", i))
 }
 
-// largeRequests returns requests of all subjects, of most of them in several
-// namespaces, in an order that does not repeat a subject soon.
+// largeRequests returns requests of all subjects in several namespaces each, in
+// an order that does not repeat a subject soon. Equal strings are one, so that
+// the cost of reading the requests, which a decoder has just written, is small.
 func largeRequests() []Request {
+	shared := copies{strings: map[string]string{}, lists: map[string][]string{}}
 	var all []Request
 	for n := range 4 {
 		for i := range largeSubjects {
+			s := largeSubject(i)
+			user, _ := subjectUser(&s, "")
 			r := Request{
+				User: shared.one(user), Groups: shared.list("system:authenticated", largeGroup(i), largeGroup(i+1)),
 				Verb: []string{"get", "create", "patch", "list"}[(i+n)%4], APIGroup: []string{"", "apps", "batch"}[i%3],
 				Resource:  []string{"pods", "deployments", "jobs"}[i%3],
-				Namespace: fmt.Sprint("team-", (i+n)%largeNamespaces), Object: fmt.Sprintf("object-%d-%d", i, n),
-				Groups: []string{"system:authenticated", largeGroup(i), largeGroup(i + 1)},
+				Namespace: shared.one(fmt.Sprint("team-", (i+n)%largeNamespaces)), Object: shared.one(fmt.Sprint("object-", i%100)),
 			}
-			s := largeSubject(i)
-			if r.User, _ = subjectUser(&s, ""); s.Kind == rbacv1.ServiceAccountKind {
-				r.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + s.Namespace, "system:authenticated"}
+			if s.Kind == rbacv1.ServiceAccountKind {
+				r.Groups = shared.list("system:serviceaccounts", "system:serviceaccounts:"+s.Namespace, "system:authenticated")
 			}
 			if i%10 == 9 {
 				r.Namespace = ""
@@ -89,6 +93,30 @@ func largeRequests() []Request {
 		}
 	}
 	return all
+}
+
+// copies keeps one copy of strings and of lists of them.
+type copies struct {
+	strings map[string]string
+	lists   map[string][]string
+}
+
+func (c *copies) one(s string) string {
+	if _, ok := c.strings[s]; !ok {
+		c.strings[s] = s
+	}
+	return c.strings[s]
+}
+
+func (c *copies) list(all ...string) []string {
+	key := strings.Join(all, ",")
+	if _, ok := c.lists[key]; !ok {
+		for i := range all {
+			all[i] = c.one(all[i])
+		}
+		c.lists[key] = all
+	}
+	return c.lists[key]
 }
 
 func newLarge(tb testing.TB) *Policy {
