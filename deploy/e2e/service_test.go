@@ -53,7 +53,8 @@ topics:
   dead_letter: %q
   anomalies: %q
 roles:
-  rbac: [%q]
+  files:
+    paths: [%q]
 alert:
   alertmanager:
     urls: [%q]
