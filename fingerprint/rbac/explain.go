@@ -51,33 +51,28 @@ func (p *Policy) Explain(r *Request) Explanation {
 	if p == nil {
 		return Explanation{}
 	}
-	s := p.scope(r.User, r.Groups, r.Namespace, r.clusterScope())
+	everything := r.Verb == ""
+	cluster := r.clusterScope()
+	if everything {
+		cluster = r.Namespace == ""
+	}
+	s := p.scope(r.User, r.Groups, r.Namespace, cluster)
 	d := decision{binding: -1}
-	if r.Verb != "" {
+	if !everything {
 		d = p.decide(&s, r)
 	}
 	e := Explanation{Known: s.known, Answer: p.answer(&s, d)}
+	bindings := s.bindings
+	if everything && cluster {
+		c := collector{policy: p, everywhere: true}
+		c.subject(r.User, r.Groups)
+		bindings = c.bindings()
+	}
 	groups := append(slices.Clone(r.Groups), impliedGroups(r.User, r.Groups)...)
-	for i := range p.bindings {
-		b := &p.bindings[i]
-		if subjects := b.subjectsOf(r.User, groups); len(subjects) > 0 && b.isExplained(r) {
-			e.Bindings = append(e.Bindings, p.boundRole(b, subjects, r))
-		}
+	for _, i := range bindings {
+		e.Bindings = append(e.Bindings, p.boundRole(&p.bindings[i], groups, r))
 	}
 	return e
-}
-
-// isExplained reports whether a binding is in the scope that is explained.
-func (b *binding) isExplained(r *Request) bool {
-	switch {
-	case b.Namespace == "":
-		return true
-	case r.Verb == "" && r.Namespace == "":
-		return true
-	case r.Verb != "" && r.clusterScope():
-		return false
-	}
-	return r.Namespace == b.Namespace
 }
 
 // subjectsOf returns the subjects of a binding that a user with these groups is.
@@ -92,8 +87,9 @@ func (b *binding) subjectsOf(user string, groups []string) []rbacv1.Subject {
 	return is
 }
 
-func (p *Policy) boundRole(b *binding, subjects []rbacv1.Subject, r *Request) BoundRole {
+func (p *Policy) boundRole(b *binding, groups []string, r *Request) BoundRole {
 	role := &p.roles[b.role]
+	subjects := b.subjectsOf(r.User, groups)
 	bound := BoundRole{Binding: b.Binding, Role: b.ref, Exists: role.exists, Subjects: subjects, Rules: role.rules}
 	bound.ToEveryone = !slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
 		return s.Kind != rbacv1.GroupKind || !isEveryone(s.Name)

@@ -260,8 +260,12 @@ func checkExplanation(t *rapid.T, p *Policy, r *Request, want Answer) {
 	}
 	all := *r
 	all.Verb = ""
-	if got, least := len(p.Explain(&all).Bindings), len(e.Bindings); got < least {
+	inScope := p.Explain(&all)
+	if got, least := len(inScope.Bindings), len(e.Bindings); got < least {
 		t.Fatalf("%+v: %d bindings without a verb, %d with it", *r, got, least)
+	}
+	if r.Resource != "" && (inScope.Answer.Key != want.Key || inScope.Answer.Power != want.Power) {
+		t.Fatalf("%+v: without a verb %+v", *r, inScope.Answer)
 	}
 }
 
@@ -270,9 +274,10 @@ func TestExplainEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bindings := func(r Request) string {
-		var all []string
-		for _, b := range p.Explain(&r).Bindings {
+	explain := func(r Request) string {
+		e := p.Explain(&r)
+		all := []string{e.Answer.Key}
+		for _, b := range e.Bindings {
 			s := b.Binding.Namespace + "/" + b.Binding.Name
 			if b.ToEveryone {
 				s += "*"
@@ -286,14 +291,14 @@ func TestExplainEverything(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{User: bot}, "/accounts* 0/1, /everyone* 0/1, bank/admins 0/1, shop/accounts 0/1, shop/all* 0/1, shop/editors 0/1"},
-		{Request{User: bot, Namespace: "bank"}, "/accounts* 0/1, /everyone* 0/1, bank/admins 0/1"},
-		{Request{User: bot, Verb: "get", Resource: "pods"}, "/accounts* 0/1, /everyone* 0/1"},
-		{Request{User: bot, Verb: "get", Resource: "pods", Namespace: "bank"}, "/accounts* 0/1, /everyone* 0/1, bank/admins 1/1"},
-		{Request{User: "eve"}, "/dangling 0/0, /everyone* 0/1, shop/all* 0/1"},
+		{Request{User: bot}, ", /accounts* 0/1, /everyone* 0/1, bank/admins 0/1, shop/accounts 0/1, shop/all* 0/1, shop/editors 0/1"},
+		{Request{User: bot, Namespace: "bank"}, "ClusterRole/admin, /accounts* 0/1, /everyone* 0/1, bank/admins 0/1"},
+		{Request{User: bot, Verb: "get", Resource: "pods"}, ", /accounts* 0/1, /everyone* 0/1"},
+		{Request{User: bot, Verb: "get", Resource: "pods", Namespace: "bank"}, "ClusterRole/admin, /accounts* 0/1, /everyone* 0/1, bank/admins 1/1"},
+		{Request{User: "eve"}, "ClusterRole/gone, /dangling 0/0, /everyone* 0/1, shop/all* 0/1"},
 		{Request{}, ""},
 	} {
-		if got := bindings(tc.r); got != tc.want {
+		if got := explain(tc.r); got != tc.want {
 			t.Errorf("%+v:\ngot  %s\nwant %s", tc.r, got, tc.want)
 		}
 	}

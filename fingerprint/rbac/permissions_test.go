@@ -142,7 +142,4 @@ func TestRoles(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	if p.Len() != len(want) {
-		t.Errorf("%d roles are bound", p.Len())
-	}
 }

@@ -129,20 +129,6 @@ func New(o Objects) (*Policy, error) {
 	return p, nil
 }
 
-// Len returns the number of distinct roles that the policy's bindings name.
-func (p *Policy) Len() int {
-	if p == nil {
-		return 0
-	}
-	n := 0
-	for i := range p.roles {
-		if p.roles[i].bound != 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // indexRoles fills p.roles with every role that exists and every one that a
 // binding names, and returns their indexes.
 func (p *Policy) indexRoles(rules map[Role][]rbacv1.PolicyRule) map[Role]int32 {

@@ -62,9 +62,7 @@ func (p *Policy) scope(user string, groups []string, namespace string, cluster b
 		return s
 	}
 	s.Key, s.Power = p.standing(c.own)
-	s.bindings = append(c.own, c.general...)
-	slices.Sort(s.bindings)
-	s.bindings = slices.Compact(s.bindings)
+	s.bindings = c.bindings()
 	return s
 }
 
@@ -82,11 +80,19 @@ func (p *Policy) standing(bindings []int32) (key string, power Power) {
 
 // collector gathers the bindings that hold for a subject.
 type collector struct {
-	policy    *Policy
-	namespace string // empty: only cluster-wide bindings hold
+	policy     *Policy
+	namespace  string // empty: only cluster-wide bindings hold
+	everywhere bool   // the bindings of all namespaces hold
 
 	known        bool
 	own, general []int32 // in no order; general ones bind everyone
+}
+
+// bindings returns what was gathered, ascending.
+func (c *collector) bindings() []int32 {
+	all := slices.Concat(c.own, c.general)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // subject adds the bindings of the user and of all the user's groups.
@@ -131,6 +137,9 @@ func (c *collector) add(to, bindings []int32) []int32 {
 		return to
 	}
 	c.known = true
+	if c.everywhere {
+		return append(to, bindings...)
+	}
 	all := c.policy.bindings
 	find := func(namespace string) int {
 		i, _ := slices.BinarySearchFunc(bindings, namespace, func(b int32, ns string) int {
