@@ -36,8 +36,9 @@ type RoleActivity struct {
 
 // Behaviour returns what every role key of a tenant did in the history, in
 // ascending order of the key: as of the last retrain, nil for a tenant that is
-// not known. It costs a pass over the tenant's clusters; the result shares no
-// memory with the store but the strings.
+// not known. What a tenant did beyond its budgets is nobody's behaviour. It
+// costs a pass over the tenant's clusters; the result shares no memory with the
+// store but the strings.
 func (s *Store) Behaviour(tenant string) []RoleBehaviour {
 	tn := s.tenants[tenant]
 	if tn == nil {
@@ -47,7 +48,7 @@ func (s *Store) Behaviour(tenant string) []RoleBehaviour {
 	at := make(map[string]int)
 	for _, h := range tn.order {
 		k, events := h.key, h.total.Sum[cluster.Events]
-		if events == 0 {
+		if events == 0 || k.Role == cluster.OverflowName && k.Resource == "" {
 			continue
 		}
 		i, ok := at[k.Role]

@@ -19,8 +19,9 @@ func TestBehaviour(t *testing.T) {
 	pods := clusterOf(3, "b", "pods", fingerprint.AccessRead, rbac.ClassRead)
 	written := clusterOf(1, "b", "pods", fingerprint.AccessWrite, rbac.ClassWrite)
 	other := clusterOf(2, "a", "jobs", fingerprint.AccessRead, rbac.ClassUnknown)
+	overflow := clusterOf(4, cluster.OverflowName, "", 0, 0)
 	for i, ws := range [][]cluster.Window{
-		{{Cluster: pods, Counts: counts(4)}, {Cluster: other, Counts: counts(1)}},
+		{{Cluster: pods, Counts: counts(4)}, {Cluster: other, Counts: counts(1)}, {Cluster: overflow, Counts: counts(99)}},
 		{{Cluster: pods, Counts: counts(5)}, {Cluster: written, Counts: counts(2)}},
 	} {
 		s.Train(training(origin+int64(i)*window, ws...))

@@ -8,7 +8,8 @@ import (
 // Config says how families are learned.
 type Config struct {
 	// MaxRoles is how many roles of a tenant are compared: those with the most
-	// events. Time and memory grow with its square.
+	// events. Learning takes time and memory with its square: 1,000 of one class
+	// take 35 ms and, while it lasts, 16 MB (BenchmarkLearn).
 	MaxRoles int `yaml:"max_roles"`
 	// Cut is the mean distance up to which roles become one family, between 0
 	// (identical roles only) and 1.
@@ -36,8 +37,8 @@ func DefaultConfig() Config { return Config{MaxRoles: 1000, Cut: 0.3} }
 // Validate reports everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	var errs []error
-	if c.MaxRoles < 1 || c.MaxRoles > 10_000 {
-		errs = append(errs, fmt.Errorf("max_roles: %d is not between 1 and 10000", c.MaxRoles))
+	if c.MaxRoles < 1 || c.MaxRoles > 4000 {
+		errs = append(errs, fmt.Errorf("max_roles: %d is not between 1 and 4000", c.MaxRoles))
 	}
 	if !(c.Cut >= 0 && c.Cut < 1) {
 		errs = append(errs, fmt.Errorf("cut: %v is not between 0 and 1", c.Cut))

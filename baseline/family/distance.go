@@ -8,11 +8,6 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// enoughEvents is how many events weigh as much as the evidence that is there
-// without any: at this many, the weight of the behaviour is half of that of
-// the rules.
-const enoughEvents = 50
-
 // item is one or more roles of a class that are identical but for their key.
 type item struct {
 	roles   []int // indexes, ascending
@@ -176,8 +171,9 @@ func (p *profile) behave(did []Activity, kinds map[uint64]int32) {
 	}
 }
 
-// distances returns the distance of every two items; see [Config.Cut].
-func distances(items []item) matrix {
+// distances returns the distance of every two items; see [Config.Cut]. Enough
+// is how many events weigh half as much as the rules.
+func distances(items []item, enough float64) matrix {
 	m := newMatrix(len(items))
 	kinds := 0
 	for i := range items {
@@ -192,7 +188,7 @@ func distances(items []item) matrix {
 			own[n] = p.weights[k]
 		}
 		for j := range i {
-			m.set(i, j, p.distance(&items[j].profile, own))
+			m.set(i, j, p.distance(&items[j].profile, own, enough))
 		}
 		for _, n := range p.kinds {
 			own[n] = 0
@@ -202,10 +198,10 @@ func distances(items []item) matrix {
 }
 
 // distance returns the distance of two profiles; own are p's weights by kind.
-func (p *profile) distance(o *profile, own []float64) float64 {
+func (p *profile) distance(o *profile, own []float64, enough float64) float64 {
 	behaviour := 1.0
 	evidence := min(p.events, o.events)
-	evidence /= evidence + enoughEvents
+	evidence /= evidence + enough
 	if evidence > 0 {
 		cosine := 0.0
 		for k, n := range o.kinds {

@@ -6,13 +6,9 @@ import (
 	"slices"
 )
 
-// stay is by how much two roles that were in one family count as nearer than
-// they are: a family that was joined at the cut parts at cut/(1 − stay).
-const stay = 0.2
-
 // group puts roles, in ascending order of key, into families, class by class.
 // The families have no identity yet.
-func (f *Families) group(roles []Role, last *Families, cut float64) {
+func (f *Families) group(roles []Role, last *Families, by measure) {
 	roles = slices.Clone(roles)
 	slices.SortStableFunc(roles, func(a, b Role) int { return cmp.Compare(a.Class, b.Class) })
 	sum := 0.0
@@ -21,7 +17,7 @@ func (f *Families) group(roles []Role, last *Families, cut float64) {
 		for n < len(roles) && roles[n].Class == roles[0].Class {
 			n++
 		}
-		sum += f.groupPeers(roles[:n], last, cut)
+		sum += f.groupPeers(roles[:n], last, by)
 		roles = roles[n:]
 	}
 	if f.Compared > 0 {
@@ -31,14 +27,14 @@ func (f *Families) group(roles []Role, last *Families, cut float64) {
 
 // groupPeers puts the roles of one class into families and returns the sum of
 // their silhouettes.
-func (f *Families) groupPeers(roles []Role, last *Families, cut float64) (sum float64) {
+func (f *Families) groupPeers(roles []Role, last *Families, by measure) (sum float64) {
 	items := itemsOf(roles)
 	sizes := make([]int, len(items))
 	for i := range items {
 		sizes[i] = len(items[i].roles)
 	}
-	apart := distances(items)
-	number := link(drawn(apart, roles, items, last), sizes, cut)
+	apart := distances(items, by.evidence)
+	number := link(drawn(apart, by.stay, roles, items, last), sizes, by.cut)
 	first := len(f.Families)
 	for i, n := range number {
 		if first+n == len(f.Families) {
@@ -65,8 +61,8 @@ func (f *Families) groupPeers(roles []Role, last *Families, cut float64) (sum fl
 }
 
 // drawn returns the distances with those of roles that were in one family
-// shortened: for items of several roles, by the share of such pairs.
-func drawn(apart matrix, roles []Role, items []item, last *Families) matrix {
+// shortened by a share: for items of several roles, by that of such pairs.
+func drawn(apart matrix, stay float64, roles []Role, items []item, last *Families) matrix {
 	m := matrix{n: apart.n, d: slices.Clone(apart.d)}
 	if last == nil {
 		return m

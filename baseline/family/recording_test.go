@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -38,13 +40,14 @@ func recorded(t *testing.T) string {
 	return dir
 }
 
+var sweep = flag.Bool("sweep", false, "print the families at half and double of every constant")
+
 // stages are those that families need, as the application composes them.
 type stages struct {
 	store     *baseline.Store
 	policy    *rbac.Policy
-	learner   *family.Learner
 	retrained int64
-	visit     func(*family.Families)
+	visit     func(at int64, roles []family.Role)
 }
 
 func (s *stages) Train(t *cluster.Training) { s.store.Train(t) }
@@ -54,22 +57,20 @@ func (s *stages) Evaluate(ev *cluster.Evaluation) {
 	if mark := ev.End - ev.End%every; mark > s.retrained {
 		s.store.Retrain(mark)
 		s.retrained = mark
-		s.visit(s.learner.Learn(tenant, mark, family.Assemble(s.policy, s.store.Behaviour(tenant))))
+		s.visit(mark, family.Assemble(s.policy, s.store.Behaviour(tenant)))
 	}
 }
 
-// replay learns families from the recording, every ten minutes of event time.
-func replay(t *testing.T, path string, p *rbac.Policy, visit func(*family.Families)) {
+// replay visits what is known of the roles of the recording, every ten minutes
+// of event time.
+func replay(t *testing.T, path string, p *rbac.Policy, visit func(at int64, roles []family.Role)) {
 	t.Helper()
 	source, err := recording.Open(path, recording.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	s := &stages{
-		store: baseline.New(baseline.DefaultConfig()), policy: p,
-		learner: family.New(family.DefaultConfig()), visit: visit,
-	}
+	s := &stages{store: baseline.New(baseline.DefaultConfig()), policy: p, visit: visit}
 	w := cluster.New(cluster.DefaultConfig())
 	w.AddSource(0, "recording")
 	prints := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{Policies: fingerprint.Always(p)})
@@ -104,13 +105,18 @@ type day struct {
 	last              *family.Families
 }
 
-// TestFamiliesOfTheRecording prints the families of three recorded days with
-// their quality and stability (go test -v), and holds what the project
-// promises of them: alike roles of sixteen namespaces are one family, whether
-// they are met alone or as a part of a key; no family mixes powers; families
-// are told apart well and stay what they are.
-func TestFamiliesOfTheRecording(t *testing.T) {
-	dir := recorded(t)
+func (d *day) add(f *family.Families) {
+	d.learned++
+	d.stability += f.Stability
+	d.last = f
+	if f.Stability < 1 {
+		d.unstable++
+	}
+}
+
+// snapshot returns the policy at the beginning of the recording.
+func snapshot(t *testing.T, dir string) *rbac.Policy {
+	t.Helper()
 	loaded, err := policy.LoadFiles(filepath.Join(dir, "rbac.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -119,24 +125,30 @@ func TestFamiliesOfTheRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, p := range map[string]*rbac.Policy{"with policy": p, "without policy": nil} {
+	return p
+}
+
+// TestFamiliesOfTheRecording prints the families of three recorded days with
+// their quality and stability (go test -v), and holds what the project
+// promises of them: alike roles of sixteen namespaces are one family, whether
+// they are met alone or as a part of a key; no family mixes powers; families
+// are told apart well and stay what they are.
+func TestFamiliesOfTheRecording(t *testing.T) {
+	dir := recorded(t)
+	for name, p := range map[string]*rbac.Policy{"with policy": snapshot(t, dir), "without policy": nil} {
 		t.Run(name, func(t *testing.T) {
 			var days []day
 			first := int64(0)
-			replay(t, filepath.Join(dir, "audit.jsonl.zst"), p, func(f *family.Families) {
+			learner := family.New(family.DefaultConfig())
+			replay(t, filepath.Join(dir, "audit.jsonl.zst"), p, func(at int64, roles []family.Role) {
+				f := learner.Learn(tenant, at, roles)
 				if first == 0 {
-					first = f.At
+					first = at
 				}
-				if n := int((f.At - 1 - first) / int64(24*time.Hour)); n == len(days) {
+				if n := int((at - 1 - first) / int64(24*time.Hour)); n == len(days) {
 					days = append(days, day{})
 				}
-				d := &days[len(days)-1]
-				d.learned++
-				d.stability += f.Stability
-				d.last = f
-				if f.Stability < 1 {
-					d.unstable++
-				}
+				days[len(days)-1].add(f)
 				separated(t, p, f)
 			})
 			report(t, days)
@@ -144,6 +156,52 @@ func TestFamiliesOfTheRecording(t *testing.T) {
 				teamsAreTogether(t, days[len(days)-1].last)
 			}
 		})
+	}
+}
+
+// TestSweep prints the effect of every constant at half and double, with the
+// policy and without:
+//
+//	go test ./baseline/family -run Sweep -sweep -v
+func TestSweep(t *testing.T) {
+	if !*sweep {
+		t.Skip("a table for people: ask for it with -sweep")
+	}
+	dir := recorded(t)
+	const cut, evidence, stay = 0, 1, 2
+	names := [...]string{"cut", "evidence", "stay"}
+	type run struct {
+		name, by string
+		learner  *family.Learner
+		day      day
+	}
+	runs := func() []*run {
+		shipped := [...]float64{family.DefaultConfig().Cut, family.Evidence, family.Stay}
+		tuned := func(c [3]float64) *family.Learner { return family.NewTuned(c[cut], c[evidence], c[stay]) }
+		all := []*run{{name: "as shipped", learner: tuned(shipped)}}
+		for i, name := range names {
+			for _, by := range []float64{0.5, 2} {
+				c := shipped
+				c[i] *= by
+				all = append(all, &run{name: name, by: fmt.Sprint(by), learner: tuned(c)})
+			}
+		}
+		return all
+	}
+	fmt.Println("| constant | by | policy | families of roles | silhouette | mean stability | retrains that changed some |")
+	fmt.Println("|---|---|---|---|---|---|---|")
+	for _, p := range []*rbac.Policy{snapshot(t, dir), nil} {
+		all := runs()
+		replay(t, filepath.Join(dir, "audit.jsonl.zst"), p, func(at int64, roles []family.Role) {
+			for _, r := range all {
+				r.day.add(r.learner.Learn(tenant, at, roles))
+			}
+		})
+		for _, r := range all {
+			d := &r.day
+			fmt.Printf("| %s | %s | %v | %d of %d | %.2f of %d | %.4f | %d of %d |\n", r.name, r.by, p != nil,
+				len(d.last.Families), d.last.Roles, d.last.Silhouette, d.last.Compared, d.stability/float64(d.learned), d.unstable, d.learned)
+		}
 	}
 }
 
