@@ -2,6 +2,7 @@ package review
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/logcluster/logcluster/alert"
 )
 
 // WriteManifests writes a role for each role that was used, which allows what
@@ -49,7 +52,7 @@ func (r *RoleUsage) writeManifest(w io.Writer, suffix string) error {
 		_, err := fmt.Fprintf(w, "# %s: %s\n", safe(r.Role), why)
 		return err
 	}
-	text, err := yaml.Marshal(r.manifest(suffix))
+	text, err := harmless(r.manifest(suffix))
 	if err != nil {
 		return err
 	}
@@ -80,4 +83,37 @@ func (r *RoleUsage) manifest(suffix string) any {
 		return &rbacv1.Role{TypeMeta: typ, ObjectMeta: meta, Rules: r.UsedRules}
 	}
 	return &rbacv1.ClusterRole{TypeMeta: typ, ObjectMeta: meta, Rules: r.UsedRules}
+}
+
+// harmless returns an object as YAML. Where a name has characters that a terminal
+// or a reader's eye could be fooled by, it is in YAML's flow style, all in ASCII.
+func harmless(object any) ([]byte, error) {
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	fooled := false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		fooled = fooled || alert.Clean(line, len(line)) != line
+	}
+	if !fooled {
+		return text, nil
+	}
+	plain, err := json.MarshalIndent(object, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	var ascii []byte
+	for _, r := range string(plain) {
+		switch {
+		case r < 0x7f:
+			ascii = append(ascii, byte(r))
+		case r <= 0xffff:
+			ascii = fmt.Appendf(ascii, `\u%04x`, r)
+		default: // YAML knows no surrogates
+			ascii = fmt.Appendf(ascii, `\U%08x`, r)
+		}
+	}
+	return append(ascii, '\n'), nil
 }
