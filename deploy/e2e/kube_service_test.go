@@ -48,6 +48,9 @@ kafka:
   topics: [%q]
   group: %q
   session_timeout: 6s
+topics:
+  dead_letter: ""
+  anomalies: ""
 roles:
 %s
 cluster:
@@ -73,15 +76,16 @@ func TestKubeRolesWhileRunning(t *testing.T) {
 	a := newActor(t, k)
 	a.bind(t, a.reader)
 
-	begin, brokers, topic := k.auditOffset(t), embedded(t), k.run
+	begin, topic := k.auditOffset(t), k.run
+	brokers := embedded(t, topic)
 	files := fmt.Sprintf("  audit: true\n  files:\n    paths: [%q]", writeManifests(t, k.objects(t)))
 	watch := fmt.Sprintf("  cluster:\n    enabled: true\n    kubeconfig: %q\n    context: observer", k.kubeconfig)
 	spectators := []*spectator{
 		watchPanes(t, newKubeInstance(t, brokers, topic, topic+"-watch", watch).start(t)),
 		watchPanes(t, newKubeInstance(t, brokers, topic, topic+"-audit", files).start(t)),
 	}
-	ship(t, k, begin, brokers, topic)
-	a.act(t)
+	stopShipping := ship(t, k, begin, brokers, topic)
+	stopActing := a.act(t)
 
 	phases := []*phase{{name: "reader", role: key(a.reader), power: rbac.ClassRead, allowed: true, begin: time.Now()}}
 	a.during(t, spectators, phases[0])
@@ -92,10 +96,16 @@ func TestKubeRolesWhileRunning(t *testing.T) {
 	phases = append(phases, &phase{name: "keeper", role: key(a.keeper), power: rbac.ClassElevated, begin: time.Now()})
 	a.during(t, spectators, phases[2])
 
+	stopActing()
+	stopShipping()
 	sent := a.counted(t, begin)
 	for _, s := range spectators {
 		t.Run(s.service.name, func(t *testing.T) {
 			s.check(t, sent, phases)
+			until(t, 10*time.Second, func() (bool, string) {
+				lag := s.service.metric(t, "logcluster_lag_records")
+				return lag == 0, fmt.Sprintf("lag %v", lag)
+			})
 			s.service.identity(t)
 			s.stop()
 			s.service.end(t, syscall.SIGTERM)
@@ -159,12 +169,12 @@ func (a *actor) bind(t *testing.T, role string) {
 	a.kube.bind(t, a.namespace, role, role, a.user)
 }
 
-// act lists pods until the test ends.
-func (a *actor) act(t *testing.T) {
+// act lists pods until it is stopped.
+func (a *actor) act(t *testing.T) (stop func()) {
 	t.Helper()
 	client, err := rest.HTTPClientFor(a.config)
 	must(t, err)
-	every(t, 100*time.Millisecond, func(ctx context.Context) error {
+	return every(t, 100*time.Millisecond, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.config.Host+"/api/v1/namespaces/"+a.namespace+"/pods", nil)
 		if err != nil {
 			return err
@@ -236,20 +246,20 @@ func (a *actor) counted(t *testing.T, begin int64) map[time.Time]uint64 {
 	return out
 }
 
-// embedded is a broker in the process of the test.
-func embedded(t *testing.T) []string {
+// embedded is a broker in the process of the test, and has the topic.
+func embedded(t *testing.T, topic string) []string {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c.ListenAddrs()
 }
 
 // ship sends the lines of the audit log to a topic, as a log shipper does, until
-// the test ends.
-func ship(t *testing.T, k *kube, begin int64, brokers []string, topic string) {
+// it is stopped.
+func ship(t *testing.T, k *kube, begin int64, brokers []string, topic string) (stop func()) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation())
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic))
 	must(t, err)
 	t.Cleanup(client.Close)
 	log, err := os.Open(k.auditLog)
@@ -258,7 +268,7 @@ func ship(t *testing.T, k *kube, begin int64, brokers []string, topic string) {
 	_, err = log.Seek(begin, io.SeekStart)
 	must(t, err)
 	var rest []byte
-	every(t, 100*time.Millisecond, func(ctx context.Context) error {
+	return every(t, 100*time.Millisecond, func(ctx context.Context) error {
 		fresh, err := io.ReadAll(log)
 		if err != nil {
 			return err
