@@ -132,9 +132,9 @@ func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.draw(w, "anomali
 func (s *site) live(w http.ResponseWriter, _ *http.Request) { s.draw(w, "live", s.list()) }
 
 func (s *site) list() view {
-	policies := s.Roles.Policies("")
-	v := newView(s.Source.Status(), s.Source.Anomalies(), s.Now().UTC(), s.refresh, len(policies) > 0)
-	v.Notices = newNotices(policies, s.Roles.Budgets(""), maxNotices)
+	now, policies := s.Now().UTC(), s.Roles.Policies("")
+	v := newView(s.Source.Status(), s.Source.Anomalies(), now, s.refresh, len(policies) > 0)
+	v.Notices = newNotices(policies, s.Roles.Budgets(""), now, maxNotices)
 	return v
 }
 

@@ -63,13 +63,16 @@ const (
 	maxRolesNotices = 20
 )
 
+// staleAfter is how old a source of roles may be before that is a problem.
+const staleAfter = 5 * time.Minute
+
 // newNotices says what makes the policy doubtful and who has used up a budget.
-func newNotices(policies []Policy, tenants []Budgets, most int) (all []notice) {
+func newNotices(policies []Policy, tenants []Budgets, now time.Time, most int) (all []notice) {
 	for i := range policies {
 		p := &policies[i]
 		for _, s := range p.Sources {
-			if s.Problem != "" {
-				all = append(all, notice{"The source of roles “" + s.Source + "” has a problem.", s.Problem, "/roles#policy"})
+			if v := newSourceView(s, now); v.Alarm {
+				all = append(all, notice{"The source of roles “" + s.Source + "” has a problem.", v.State, "/roles#policy"})
 			}
 		}
 		if p.Unseen > 0 {

@@ -137,7 +137,11 @@ type PolicySource struct {
 	// LoadedAt is when it last told something, by the wall clock; zero when
 	// never.
 	LoadedAt time.Time `json:"loaded_at"`
-	// Problem is why what it gave last is not used; empty when all is well.
+	// CheckedAt is when it was last known to be up to date, by the wall clock;
+	// zero when that is not known.
+	CheckedAt time.Time `json:"checked_at"`
+	// Problem is why what there is now is not used, and what it told last still
+	// is; empty when none is known.
 	Problem string `json:"problem,omitempty"`
 }
 

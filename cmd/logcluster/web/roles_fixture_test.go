@@ -113,8 +113,8 @@ func freshPolicy() *Policy {
 		Version: 7, InForceSince: minutesAgo(11.5),
 		Objects: Objects{ClusterRoles: 92, Roles: 61, ClusterRoleBindings: 74, RoleBindings: 91},
 		Sources: []PolicySource{
-			{Source: "files", LoadedAt: wall.Add(-8 * time.Second)},
-			{Source: "cluster", LoadedAt: wall.Add(-3 * time.Hour)},
+			{Source: "files", LoadedAt: wall.Add(-26 * time.Hour), CheckedAt: wall.Add(-8 * time.Second)},
+			{Source: "cluster", LoadedAt: wall.Add(-3 * time.Hour), CheckedAt: wall.Add(-time.Second)},
 			{Source: "audit", LoadedAt: wall.Add(-690 * time.Second)},
 		},
 		Held: 2,

@@ -93,7 +93,7 @@ type budgetCell struct{ Name, Text, Width string }
 func newRolesView(l layout, s Status, families []Families, policies []Policy, tenants []Budgets, now time.Time) rolesView {
 	v := rolesView{
 		layout: l, Tiles: roleTiles(families, policies, tenants, s.Watermark),
-		Notices: newNotices(policies, tenants, maxRolesNotices), Budgets: newBudgetsView(tenants),
+		Notices: newNotices(policies, tenants, now, maxRolesNotices), Budgets: newBudgetsView(tenants),
 	}
 	d := &drawing{anchors: make(map[string]bool)}
 	v.Others = max(0, len(families)-maxTenants)
@@ -252,14 +252,21 @@ func newPolicyView(p *Policy, s Status, now time.Time) policyView {
 }
 
 func newSourceView(s PolicySource, now time.Time) sourceView {
-	v := sourceView{Name: s.Source, State: "well", Loaded: "never"}
+	v := sourceView{Name: s.Source, State: "in use", Loaded: "never"}
 	if !s.LoadedAt.IsZero() {
 		v.Loaded = span(now.Sub(s.LoadedAt)) + " ago"
-	} else {
-		v.State = "nothing yet"
 	}
-	if s.Problem != "" {
+	switch age := now.Sub(s.CheckedAt); {
+	case s.Problem != "":
 		v.State, v.Alarm = s.Problem, true
+	case s.LoadedAt.IsZero():
+		v.State = "nothing yet"
+	case s.CheckedAt.IsZero():
+		// What it told is in use; whether it is the last word is not known.
+	case age > staleAfter:
+		v.State, v.Alarm = "not heard of for "+span(age), true
+	default:
+		v.State = "up to date"
 	}
 	return v
 }

@@ -36,7 +36,7 @@ func TestRolesPageTells(t *testing.T) {
 		"version 7", "in force since 14:20", "153 roles, 165 bindings", "of 26 roles", "<title>Roles · logcluster</title>", `data-live="/roles/live"`,
 		`id="family-5be1a45d019f0c2d"`, "Role/team-*/team-*-editor", "16 roles", "silhouette 0.94 · since 31 Oct 14:31", "elevated power",
 		"25 roles in 6 families · learned 14:25 · silhouette 0.82 over 22 roles · stability 99 %", "3 roles like no other", "1 role in 1 family · learned 14:25 · stability 100 %",
-		"11 min of event time · 318 objects · 2 versions held", "8 s ago", "3 h ago", "cluster, audit", "Clusters of one role", "at most 2,500",
+		"11 min of event time · 318 objects · 2 versions held", "1 d ago", "3 h ago", "up to date", "in use", "cluster, audit", "Clusters of one role", "at most 2,500",
 		"4,512 of 10,000", `width="45.1"`, "own limits", "0, no limit",
 	)
 	if n := strings.Count(page, `id="family-00aa11bb22cc33dd"`); n != 1 {
@@ -67,6 +67,28 @@ func TestDoubtsAreTold(t *testing.T) {
 		many.budgets = append(many.budgets, many.budgets[0])
 	}
 	expect(t, text(t, many, "/"), "And 5 more such notes.")
+}
+
+func TestSourceState(t *testing.T) {
+	ago := func(d time.Duration) time.Time { return wall.Add(-d) }
+	tests := map[string]struct {
+		source PolicySource
+		want   sourceView
+	}{
+		"never told":      {PolicySource{Source: "files"}, sourceView{"files", "nothing yet", "never", false}},
+		"nobody checks":   {PolicySource{Source: "audit", LoadedAt: ago(time.Hour)}, sourceView{"audit", "in use", "1 h ago", false}},
+		"fresh":           {PolicySource{Source: "cluster", LoadedAt: ago(time.Hour), CheckedAt: ago(staleAfter)}, sourceView{"cluster", "up to date", "1 h ago", false}},
+		"silent":          {PolicySource{Source: "cluster", LoadedAt: ago(time.Hour), CheckedAt: ago(7 * time.Minute)}, sourceView{"cluster", "not heard of for 7 min", "1 h ago", true}},
+		"problem":         {PolicySource{Source: "files", LoadedAt: ago(time.Hour), CheckedAt: ago(0), Problem: "broken"}, sourceView{"files", "broken", "1 h ago", true}},
+		"problem at once": {PolicySource{Source: "files", Problem: "broken"}, sourceView{"files", "broken", "never", true}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := newSourceView(test.source, wall); got != test.want {
+				t.Errorf("%+v, want %+v", got, test.want)
+			}
+		})
+	}
 }
 
 func TestUsedUp(t *testing.T) {
