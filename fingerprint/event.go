@@ -59,7 +59,7 @@ type Event struct {
 	// Object is the JSON of the RBAC object, or the list of them, that a
 	// successful write answered with, where the record carries it (audit level
 	// RequestResponse). It is how a policy learns of its changes from the log
-	// itself; nothing else of any body is ever read. Nil otherwise.
+	// itself; nothing else of any body is ever kept. Nil otherwise.
 	Object []byte
 }
 

@@ -55,16 +55,23 @@ func NewSet(o Objects) *Set {
 // them) is not applied: sources that tell of the same cluster may do so in any
 // order. A deletion is always applied. The rules and subjects of the object are
 // shared: it must not be modified afterwards.
-func (s *Set) Apply(c Change) (changed bool) {
+func (s *Set) Apply(c Change) (changed bool) { return s.visit(c, true) }
+
+// Needs reports whether [Set.Apply] would change what a policy answers or could
+// answer.
+func (s *Set) Needs(c Change) bool { return s.visit(c, false) }
+
+// visit reports whether a change changes something, and carries it out if asked.
+func (s *Set) visit(c Change, apply bool) (changed bool) {
 	switch {
 	case c.Role != nil:
-		return apply(s.roles, leanRole(c.Role), c.Deleted, sameRole)
+		return visit(s.roles, leanRole(c.Role), c.Deleted, sameRole, apply)
 	case c.ClusterRole != nil:
-		return apply(s.clusterRoles, leanClusterRole(c.ClusterRole), c.Deleted, sameClusterRole)
+		return visit(s.clusterRoles, leanClusterRole(c.ClusterRole), c.Deleted, sameClusterRole, apply)
 	case c.RoleBinding != nil:
-		return apply(s.roleBindings, leanRoleBinding(c.RoleBinding), c.Deleted, sameRoleBinding)
+		return visit(s.roleBindings, leanRoleBinding(c.RoleBinding), c.Deleted, sameRoleBinding, apply)
 	case c.ClusterRoleBinding != nil:
-		return apply(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding), c.Deleted, sameClusterRoleBinding)
+		return visit(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding), c.Deleted, sameClusterRoleBinding, apply)
 	}
 	return false
 }
@@ -134,18 +141,23 @@ type object[T any] interface {
 	metav1.Object
 }
 
-// apply puts or deletes an object of one kind.
-func apply[T any, P object[T]](in collection[T], o P, deleted bool, same func(a, b *T) bool) bool {
+// visit reports whether putting or deleting an object of one kind changes
+// something, and does it if asked.
+func visit[T any, P object[T]](in collection[T], o P, deleted bool, same func(a, b *T) bool, apply bool) bool {
 	name := Role{Namespace: o.GetNamespace(), Name: o.GetName()}
 	held, known := in[name]
 	if deleted {
-		delete(in, name)
+		if apply {
+			delete(in, name)
+		}
 		return known
 	}
 	if known && isOlder(o, P(held)) {
 		return false
 	}
-	in[name] = o
+	if apply {
+		in[name] = o
+	}
 	return !known || !same(held, o)
 }
 

@@ -84,7 +84,7 @@ func (p *pipeline) decide(now time.Time) {
 		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)
 	}
 	if err == nil && p.journal != nil {
-		err = p.journal.foldIfDue(time.Unix(0, p.engine.windows.Stats().Watermark-int64(keepVersions)))
+		err = p.journal.foldIfDue(p.settled())
 	}
 	if failing := err != nil; failing != p.deciding {
 		p.deciding = failing
@@ -96,10 +96,17 @@ func (p *pipeline) decide(now time.Time) {
 	}
 }
 
+// settled is the event time before which no event can come that counts: of what
+// was decided before, the outcome is enough.
+func (p *pipeline) settled() time.Time {
+	return time.Unix(0, max(p.engine.windows.Stats().Watermark-p.policies.keep, 0))
+}
+
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
 // to their journal.
 func (p *pipeline) keepDecisions(j *journal, decided []decision) {
 	p.policies.newest = p.engine.windows.Stats().Newest
+	decided = fold(decided, p.settled())
 	p.policies.restore(decided)
 	for i := range decided {
 		p.limits.enact(&decided[i], p.engine.windows)

@@ -17,8 +17,8 @@ import (
 )
 
 // keepVersions is how long (event time) a version of a policy is kept after the
-// next one is in force: longer than any event can be late.
-const keepVersions = 24 * time.Hour
+// next one is in force, beyond what an event can be late and still count.
+const keepVersions = time.Hour
 
 // maxRecent bounds the versions of a policy that are shown.
 const maxRecent = 20
@@ -35,8 +35,9 @@ type policies struct {
 	log     *slog.Logger
 	metrics policyMetrics
 
-	// maxAhead is how far an event's time may lie ahead of its record.
-	maxAhead int64
+	// maxAhead is how far an event's time may lie ahead of its record, and keep
+	// how long a version is kept that is not in force any more.
+	maxAhead, keep int64
 	// learns says whose audit log changes its policy.
 	learns func(tenant string) bool
 
@@ -108,6 +109,7 @@ func newPolicyMetrics(reg prometheus.Registerer) policyMetrics {
 func newPolicies(cfg *Config, log *slog.Logger, reg prometheus.Registerer) *policies {
 	return &policies{
 		pane: int64(cfg.Cluster.Pane), maxAhead: int64(cfg.Cluster.MaxAhead),
+		keep:   int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + keepVersions),
 		learns: cfg.Roles.learns, log: log, metrics: newPolicyMetrics(reg),
 		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, unseen: map[string]uint64{},
 	}
@@ -292,7 +294,7 @@ func (p *policies) build(t *tenantPolicy) {
 		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", eventTime(t.due))
 	}
 	t.waiting, t.by = 0, nil
-	t.versions.Forget(p.newest - int64(keepVersions))
+	t.versions.Forget(p.newest - p.keep)
 }
 
 // observe notes how far event time has come, and learns from an event that wrote
@@ -342,6 +344,11 @@ func (p *policies) learn() error {
 			p.fork(d.Tenant)
 		}
 		d.Inherits = p.tenants[d.Tenant].inherits
+		d.Policy = slices.DeleteFunc(d.Policy, func(c rbac.Change) bool { return !p.tenants[d.Tenant].set.Needs(c) })
+		if len(d.Policy) == 0 { // controllers write what is there, again and again
+			p.seen = p.seen[1:]
+			continue
+		}
 		if d.Record != nil { // it may have waited for the disk while events went on
 			d.From = later(d.From, time.Unix(0, p.nextPane(p.newest+1)).UTC())
 		}
