@@ -128,7 +128,7 @@ func (s *site) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	e, ok := s.ask(q)
 	if !ok {
-		s.refuse(w, http.StatusNotFound, "no role policy is in force: no source of RBAC objects is configured")
+		s.refuse(w, http.StatusNotFound, noPolicy(q.tenant))
 		return
 	}
 	s.answer(w, http.StatusOK, ExplainAnswer{s.head(), e})

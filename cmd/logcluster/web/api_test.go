@@ -103,7 +103,7 @@ func TestAPIOfNothing(t *testing.T) {
 		bare.Roles = nil
 	}
 	got := decode[ErrorAnswer](t, NewHandler(DefaultConfig(), bare), "/api/v1/explain?user=alice", 404)
-	if !strings.Contains(got.Error, "no role policy is in force") {
+	if !strings.Contains(got.Error, "no role policy is in force for every tenant") {
 		t.Errorf("explain without a policy: %q", got.Error)
 	}
 	bare.Roles = hollow

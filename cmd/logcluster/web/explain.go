@@ -60,6 +60,14 @@ func validate(r *rbac.Request) error {
 	return errors.Join(errs...)
 }
 
+// noPolicy says why there is no answer.
+func noPolicy(tenant string) string {
+	if tenant == "" {
+		return "no role policy is in force for every tenant: name one that has its own, or configure a source of RBAC objects"
+	}
+	return fmt.Sprintf("no role policy is in force for the tenant %q", tenant)
+}
+
 // ask puts a question to the policy and adds the family of the answer.
 func (s *site) ask(q question) (Explanation, bool) {
 	e, ok := s.Roles.Explain(q.tenant, &q.request)

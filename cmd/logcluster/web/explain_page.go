@@ -21,6 +21,7 @@ var verbs = []string{"get", "list", "watch", "create", "update", "patch", "delet
 type explainView struct {
 	layout
 	Verbs    []string
+	Tenants  []string // those with a policy of their own
 	Asked    asked
 	Problems []string
 	Answer   *answerView // nil when nothing was asked, or there is no answer
@@ -73,6 +74,11 @@ func (s *site) explainPage(w http.ResponseWriter, r *http.Request) {
 		layout: newLayout("/explain", s.Source.Status().Version, s.refresh, now), Verbs: verbs,
 		JSON: "/api/v1/explain?" + values.Encode(),
 	}
+	for _, p := range s.Roles.Policies("") {
+		if p.Tenant != "" {
+			v.Tenants = append(v.Tenants, p.Tenant)
+		}
+	}
 	q, err := parseQuestion(values)
 	v.Asked = asked{
 		q.tenant, q.request.User, strings.Join(q.request.Groups, "\n"), q.request.Namespace, q.request.Verb,
@@ -87,7 +93,7 @@ func (s *site) explainPage(w http.ResponseWriter, r *http.Request) {
 	} else if e, ok := s.ask(q); ok {
 		v.Answer = newAnswerView(&q, &e)
 	} else {
-		v.Problems = []string{"No role policy is in force: no source of RBAC objects is configured."}
+		v.Problems = []string{noPolicy(q.tenant)}
 	}
 	s.draw(w, "explain", v)
 }

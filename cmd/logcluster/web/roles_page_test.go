@@ -111,6 +111,7 @@ func TestRolesPageOfNothing(t *testing.T) {
 	expect(t, text(t, whole, "/roles"), "Version 1, in force since the start · 0 objects", "<td colspan=\"3\">none</td>")
 	two := &twoPolicies{}
 	expect(t, text(t, two, "/roles"), "2 policies", "<bdi>blue</bdi>")
+	expect(t, text(t, two, "/explain"), `name="tenant" value=""`, `<option value="blue">`)
 }
 
 type twoPolicies struct{ noRoles }
@@ -168,9 +169,10 @@ func TestExplainPage(t *testing.T) {
 		path        string
 		want        []string
 	}{
-		"nothing asked": {nil, "/explain", []string{"Without a verb: everything that the subject may do", `<option value="escalate">`}},
-		"no policy":     {nil, "/explain?user=alice", []string{"No role policy is in force"}},
-		"wrong":         {nil, "/explain?verb=get", []string{"user: who is asked about?", "resource: a verb needs one"}},
+		"nothing asked":  {nil, "/explain", []string{"Without a verb: everything that the subject may do", `<option value="escalate">`}},
+		"no such policy": {nil, "/explain?user=alice&tenant=blue", []string{`no role policy is in force for the tenant "blue"`}},
+		"no policy":      {nil, "/explain?user=alice", []string{"no role policy is in force for every tenant"}},
+		"wrong":          {nil, "/explain?verb=get", []string{"user: who is asked about?", "resource: a verb needs one"}},
 		"allowed": {deployer(&yes), runner + "&verb=get&resource=secrets&name=registry", []string{
 			">yes</span> <bdi>May system:serviceaccount:payments:ci-runner get secrets registry in payments?", "Bound by 4 bindings, of which 1 allows it",
 			"escalate power", "can give itself other roles", "<b>get</b> <bdi>secrets</bdi> <span class=\"note\">only <bdi>registry</bdi>", "role missing", "everybody",
