@@ -110,7 +110,7 @@ func (w *Windows) closePane(end int64) {
 		l.series.renew(l.partial.key)
 		l.series.push(l.partial)
 	}
-	w.mem.recyclePane(p)
+	w.letGo(p)
 }
 
 // refuse notes that the budget kept events that came in time out of a cluster

@@ -69,6 +69,8 @@ type oracle struct {
 	outcomes [NumOutcomes]uint64
 	refused  [NumBudgets]uint64
 
+	limits   []oracleLimits // ascending from
+	inForce  int64          // the pane that limits are asked for
 	tenants  map[string]map[fingerprint.ID]*oracleCluster
 	seen     map[string]bool
 	powers   map[string]int64 // by tenant, when the first class was met
@@ -92,6 +94,26 @@ type oracleCluster struct {
 	first int64
 }
 
+// oracleLimits are limits of tenants for panes from a time on.
+type oracleLimits struct {
+	from     int64
+	byTenant map[string]Limits
+}
+
+// limitsOf returns the limits of a tenant, and whether it has its own.
+func (o *oracle) limitsOf(tenant string) (limits Limits, own bool) {
+	limits = o.cfg.Limits
+	for _, l := range o.limits {
+		if l.from > o.inForce {
+			break
+		}
+		if limits, own = l.byTenant[tenant]; !own {
+			limits = o.cfg.Limits
+		}
+	}
+	return limits, own
+}
+
 // oracleRate is a token bucket as it is mostly described: a level that rises
 // with time, up to the top. Tokens are nanoseconds, so that nothing is rounded
 // but the price.
@@ -109,9 +131,9 @@ func (r *oracleRate) take(now int64, perHour int) bool {
 }
 
 // tell runs the oracle over the events, in any order that keeps each source's.
-func tell(cfg Config, sources int, events []given, out *transcript) *oracle {
+func tell(cfg Config, limits []oracleLimits, sources int, events []given, out *transcript) *oracle {
 	o := &oracle{
-		cfg: cfg, panes: map[int64][]placed{}, late: map[int64][]placed{},
+		cfg: cfg, limits: limits, panes: map[int64][]placed{}, late: map[int64][]placed{},
 		tenants: map[string]map[fingerprint.ID]*oracleCluster{}, seen: map[string]bool{},
 		powers: map[string]int64{}, now: map[string]int64{}, rates: map[string]*oracleRate{},
 	}
@@ -186,6 +208,7 @@ func (o *oracle) place(sources int, events []given) {
 
 func (o *oracle) closePane(start int64) {
 	o.alive = append(o.alive, start)
+	o.inForce = start
 	o.admit(o.panes[start], start+int64(o.cfg.Pane))
 }
 
@@ -257,7 +280,7 @@ func (o *oracle) admitTenant(name string) string {
 	if o.tenants[OverflowName] != nil {
 		named--
 	}
-	if named >= o.cfg.MaxTenants {
+	if _, listed := o.limitsOf(name); named >= o.cfg.MaxTenants && !listed {
 		name = OverflowName
 	}
 	if o.tenants[name] == nil {
@@ -274,13 +297,14 @@ func (o *oracle) refusal(tenant string, key *fingerprint.ClusterKey) Budget {
 	if clusters[overflowID(tenant)] != nil {
 		own--
 	}
+	limits, _ := o.limitsOf(tenant)
 	switch {
 	case clusters[key.ID] != nil:
 	case tenant != key.Tenant:
 		return BudgetTenants
-	case own >= o.cfg.MaxClusters:
+	case own >= limits.MaxClusters:
 		return BudgetClusters
-	case !o.rates[tenant].take(o.now[tenant], o.cfg.MaxNewClusters):
+	case !o.rates[tenant].take(o.now[tenant], limits.MaxNewClusters):
 		return BudgetRate
 	}
 	return NumBudgets
@@ -372,6 +396,9 @@ func (o *oracle) train(start int64, out *transcript) {
 			names[p.tenant] = true
 		}
 	}
+	// The last pane that is closed when the training is final.
+	o.inForce = end + int64(o.cfg.Grace)
+	o.inForce -= o.inForce%int64(o.cfg.Pane) + int64(o.cfg.Pane)
 	o.admit(o.late[start], end)
 	for i := range o.admitted {
 		if p := &o.admitted[i]; in(p) {

@@ -15,6 +15,8 @@ import (
 type partial struct {
 	pane int64 // index: start divided by the pane's length
 	key  *fingerprint.ClusterKey
+	// newcomer says that the cluster was not admitted when its pane took it in.
+	newcomer bool
 
 	events, denied, failed uint32
 

@@ -109,6 +109,34 @@ func drawConfig(t *rapid.T) (c Config, coarse bool) {
 	return c, coarse
 }
 
+// drawLimits draws limits that change while events come.
+func drawLimits(t *rapid.T) []oracleLimits {
+	var all []oracleLimits
+	from := int64(1_700_000_200e9)
+	for range rapid.IntRange(0, 3).Draw(t, "changes of limits") {
+		from += rapid.Int64Range(1, 600e9).Draw(t, "in force from")
+		next := oracleLimits{from: from, byTenant: map[string]Limits{}}
+		for i := 1; i <= 3; i++ {
+			if rapid.Bool().Draw(t, "own limits") {
+				l := DefaultLimits()
+				l.MaxClusters = rapid.SampledFrom([]int{1, 3, 100}).Draw(t, "clusters")
+				l.MaxNewClusters = rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "new clusters")
+				next.byTenant[fmt.Sprint("t", i)] = l
+			}
+		}
+		all = append(all, next)
+	}
+	return all
+}
+
+// limit gives w the limits.
+func limit(w *Windows, all []oracleLimits) *Windows {
+	for _, l := range all {
+		w.SetLimits(l.from, l.byTenant)
+	}
+	return w
+}
+
 // interleave draws an order of all events that keeps the order of each source.
 func interleave(t *rapid.T, streams [][]given) []given {
 	at := make([]int, len(streams))
@@ -176,10 +204,11 @@ func TestWindowsEqualOracle(t *testing.T) {
 		streams := drawStreams(t)
 		events := interleave(t, streams)
 		got := &transcript{coarse: coarse}
-		w := newWindows(c, len(streams))
+		limits := drawLimits(t)
+		w := limit(newWindows(c, len(streams)), limits)
 		feed(t, w, events, got)
 		want := &transcript{coarse: coarse}
-		o := tell(c, len(streams), events, want)
+		o := tell(c, limits, len(streams), events, want)
 		diff(t, "transcript", want.lines, got.lines)
 		if w.outcomes != o.outcomes || w.refused != o.refused {
 			t.Fatalf("outcomes: want %v, refused %v; got %v, %v", o.outcomes, o.refused, w.outcomes, w.refused)
@@ -192,8 +221,9 @@ func TestAnyInterleavingGivesTheSame(t *testing.T) {
 		c, _ := drawConfig(t)
 		streams := drawStreams(t)
 		var a, b transcript // saturated sets included
-		feed(t, newWindows(c, len(streams)), interleave(t, streams), &a)
-		feed(t, newWindows(c, len(streams)), interleave(t, streams), &b)
+		limits := drawLimits(t)
+		feed(t, limit(newWindows(c, len(streams)), limits), interleave(t, streams), &a)
+		feed(t, limit(newWindows(c, len(streams)), limits), interleave(t, streams), &b)
 		diff(t, "second interleaving", a.lines, b.lines)
 	})
 }
@@ -232,10 +262,11 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 		streams := drawStreams(t)
 		events := interleave(t, streams)
 		zeroTime := rapid.Bool().Draw(t, "no record times")
+		limits := drawLimits(t)
 		cuts := rapid.SliceOfN(rapid.IntRange(0, len(events)), 1, 4).Draw(t, "cuts")
 		advance := rapid.SliceOfN(rapid.Bool(), len(events), len(events)).Draw(t, "advance")
 		run := func(cut bool) []string {
-			w, out := newWindows(c, len(streams)), &transcript{}
+			w, out := limit(newWindows(c, len(streams)), limits), &transcript{}
 			for i := range events {
 				if cut && slices.Contains(cuts, i) {
 					w = reload(t, w)
@@ -261,31 +292,76 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 	})
 }
 
+// Nothing is lost by the budgets: what a tenant's clusters and its overflow have
+// been handed out together is what was added, and every event in an overflow
+// has a budget that it was beyond.
 func TestTrainingsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, _ := drawConfig(t)
 		streams := drawStreams(t)
-		out := &transcript{}
-		w := newWindows(c, len(streams))
+		sums := &sums{tenants: map[string]uint64{}}
+		w := limit(newWindows(c, len(streams)), drawLimits(t))
 		events := interleave(t, streams)
-		feed(t, w, events, out)
-		var end int64
+		// At last one more event a source, far enough on for everything to be
+		// final.
+		end := int64(0)
 		for _, g := range events {
 			end = max(end, g.event.Time)
 		}
-		// One more event a source, far enough on for everything to be final.
 		end += int64(c.Window+c.Grace+c.OutOfOrderness) * 2
 		for i := range streams {
-			e := fingerprint.Event{Time: end}
-			w.Add(&e, events[0].print, i, end)
+			events = append(events, given{i, fingerprint.Event{Time: end}, printOf("last", "r", "get", "x", fingerprint.AccessRead)})
 		}
-		w.Advance(out)
-		o := w.Stats().Outcomes
-		if total := o[Clustered] + o[Overflow] + o[LateCorrected] - uint64(len(streams)); out.trained != total {
-			t.Fatalf("trainings have %d events, %d were counted (%v)", out.trained, total, o)
+		added := map[string]uint64{}
+		for i := range events {
+			g := &events[i]
+			if o := w.Add(&g.event, g.print, g.source, g.event.Time); o == Clustered || o == LateCorrected {
+				added[g.print.Cluster.Tenant]++
+			}
+			w.Advance(sums)
 		}
-		if total := o[Clustered] + o[Overflow] + o[LateCorrected] + o[LateDropped] + o[RejectedAhead]; total != uint64(len(events)+len(streams)) {
-			t.Fatalf("outcomes %v of %d events", o, len(events)+len(streams))
+		delete(added, "last") // still in an open pane
+		st := w.Stats()
+		o := st.Outcomes
+		total := uint64(0)
+		for tenant, n := range added {
+			total += n
+			if got := sums.tenants[tenant]; got > n || got < n && c.MaxTenants == 100 {
+				t.Fatalf("tenant %s has %d of %d events", tenant, got, n)
+			}
+		}
+		if got := sums.clusters + sums.overflow; got != total {
+			t.Fatalf("trainings have %d events, %d were counted (%v)", got, total, o)
+		}
+		if all := total + uint64(len(streams)) + o[LateDropped] + o[RejectedAhead]; all != uint64(len(events)) {
+			t.Fatalf("outcomes %v of %d events", o, len(events))
+		}
+		refused := uint64(0)
+		for _, n := range st.Refused {
+			refused += n
+		}
+		if refused != o[Overflow] || c.Grace == 0 && refused != sums.overflow || refused > sums.overflow {
+			t.Fatalf("%d events in overflows (%v), refused %v", sums.overflow, o, st.Refused)
 		}
 	})
+}
+
+// sums is a Visitor that adds trainings up.
+type sums struct {
+	tenants            map[string]uint64
+	clusters, overflow uint64
+}
+
+func (s *sums) Evaluate(*Evaluation) {}
+
+func (s *sums) Train(t *Training) {
+	for i := range t.Windows {
+		n := uint64(t.Windows[i].Counts[Events])
+		s.tenants[t.Tenant] += n
+		if isOverflow(t.Windows[i].Cluster) {
+			s.overflow += n
+		} else {
+			s.clusters += n
+		}
+	}
 }

@@ -102,7 +102,7 @@ func (l *loader) panes() error {
 				if p.find(part.key.ID) != nil {
 					return fmt.Errorf("cluster %v twice in a pane: %w", part.key.ID, errState)
 				}
-				p.hold(part, &l.w.mem)
+				l.w.hold(part, p)
 			}
 		}
 	}
@@ -122,6 +122,7 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 		return nil, err
 	}
 	p := l.w.mem.newPartial(from.Pane, key)
+	p.newcomer = from.Newcomer
 	p.events, p.denied, p.failed, p.news = from.Events, from.Denied, from.Failed, from.News
 	for _, t := range []struct {
 		from *SavedTally

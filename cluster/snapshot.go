@@ -101,7 +101,7 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 	saved := make([]SavedPartial, 0, len(partials))
 	for _, p := range partials {
 		sp := SavedPartial{
-			Key: s.key(p.key), Pane: p.pane,
+			Key: s.key(p.key), Pane: p.pane, Newcomer: p.newcomer,
 			Events: p.events, Denied: p.denied, Failed: p.failed, News: p.news,
 			Subjects:   saveTally(&p.subjects),
 			Objects:    saveTally(&p.objects),

@@ -81,6 +81,7 @@ type SavedPartial struct {
 	_                      struct{} `cbor:",toarray"`
 	Key                    int      // place in State.Keys
 	Pane                   int64
+	Newcomer               bool
 	Events, Denied, Failed uint32
 	News                   [numKinds]uint32
 	Subjects               SavedTally // IDs are places in State.Names

@@ -136,7 +136,7 @@ func (w *Windows) correct(p *pending, late *pane) {
 		l.series.correct(&r.counts, l.partial, p.index*w.panesPerWindow)
 		w.mem.recycle(l.partial)
 	}
-	w.mem.recyclePane(late)
+	w.letGo(late)
 }
 
 // row returns the row of a cluster, inserting what is missing.

@@ -14,11 +14,12 @@ import (
 // else, as long as no pane is crowded.
 //
 // Memory is bounded by the budgets of [Config]. A pane is crowded when it holds
-// as many clusters of a tenant as Limits.MaxClusters, or as many tenants as
-// Config.MaxTenants (4,096 at least, at about 1 KB each). It then takes only
-// clusters that were admitted before; the first events of others are counted in
-// the overflow at once, which ones depends on how sources were interleaved and
-// what is new about them is not known. [Stats] counts them.
+// as many new clusters of a tenant as Limits.MaxClusters, or as many new tenants
+// as Config.MaxTenants (4,096 at least, at about 1 KB each), or all open panes
+// together four times as many. It then takes only clusters that were admitted
+// before; the first events of others are counted in the overflow at once, which
+// ones depends on how sources were interleaved and what is new about them is not
+// known. [Stats] counts them.
 //
 // Events ahead of the watermark are held in open panes: a caller with one
 // source far behind the others must stop reading the others for a while, or
@@ -29,7 +30,6 @@ type Windows struct {
 	pane, window, slide, outOfOrder, grace, maxAhead, maxGap, seenFor int64
 	panesPerWindow, panesPerSlide                                     int64
 	forgetEvery                                                       int64
-	openTenants                                                       int // see crowded
 
 	// limits are the overrides in force, nextLimits those set for later,
 	// ascending.
@@ -42,8 +42,9 @@ type Windows struct {
 	bySource   []*source // ascending id
 	lastSource *source
 
-	open []*pane // panes not closed yet, ascending
-	late []*pane // late events by training window, ascending
+	open      []*pane        // panes not closed yet, ascending
+	late      []*pane        // late events by training window, ascending
+	newcomers map[string]int // of all of these
 
 	// mark is the highest watermark reached, frontier the end of the last
 	// closed pane; valid when started.
@@ -91,10 +92,10 @@ func New(c Config) *Windows {
 		maxAhead:   int64(c.MaxAhead),
 		maxGap:     int64(c.MaxGap),
 		seenFor:    int64(c.SeenFor),
+		newcomers:  make(map[string]int),
 		sources:    make(map[int]*source),
 		tenants:    make(map[string]*tenant),
 	}
-	w.openTenants = max(c.MaxTenants, minOpen)
 	w.panesPerWindow = w.window / w.pane
 	w.panesPerSlide = w.slide / w.pane
 	w.forgetEvery = max(w.seenFor/32/w.window, 1) * w.window
