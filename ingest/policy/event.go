@@ -265,7 +265,7 @@ func (w *rbacWrite) held(text []byte) ([]rbac.Change, Sighting) {
 	if err != nil || !plausible(&c) {
 		return nil, Unseen
 	}
-	slim(metaOf(&c))
+	strip(metaOf(&c))
 	return []rbac.Change{c}, Applied
 }
 

@@ -3,10 +3,12 @@ package policy
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,22 +22,55 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // updates keeps what a source hands on.
-type updates []Update
+type updates struct {
+	mu  sync.Mutex
+	all []Update
+}
 
-func (u *updates) hand(update Update) { *u = append(*u, update) }
+func (u *updates) hand(update Update) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.all = append(u.all, update)
+}
+
+// drain returns what was handed on since.
+func (u *updates) drain() []Update {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all := u.all
+	u.all = nil
+	return all
+}
 
 // take returns what was handed on since, as told spells it, one update a line.
 func (u *updates) take() string {
 	var lines []string
-	for _, update := range *u {
+	for _, update := range u.drain() {
 		line := told(update.Changes)
 		if update.Initial {
 			line = "initially " + line
 		}
 		lines = append(lines, line)
 	}
-	*u = nil
 	return strings.Join(lines, "\n")
+}
+
+// logged keeps what was logged.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // put writes a file as an editor does that keeps its size: later than before.
@@ -50,7 +85,7 @@ func put(t *testing.T, path, text string, later time.Duration) {
 	}
 }
 
-func startFiles(t *testing.T, log *bytes.Buffer, hand func(Update), paths ...string) *Files {
+func startFiles(t *testing.T, log io.Writer, hand func(Update), paths ...string) *Files {
 	t.Helper()
 	cfg := DefaultConfig().Files
 	cfg.Paths = paths
@@ -78,7 +113,7 @@ func pass(d time.Duration) {
 func TestFilesReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got updates
-		var log bytes.Buffer
+		var log logged
 		dir := write(t, "a.yaml", clusterRole, "b.json", jsonRole)
 		a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.json")
 		f := startFiles(t, &log, got.hand, dir)
@@ -142,7 +177,7 @@ func TestFilesSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got updates
 		path := filepath.Join(write(t, "a.yaml", clusterRole+"---\n"+clusterBinding), "a.yaml")
-		f := startFiles(t, new(bytes.Buffer), got.hand, path)
+		f := startFiles(t, io.Discard, got.hand, path)
 		defer stop(t, f)
 		got.take()
 
@@ -181,7 +216,7 @@ func TestFilesConfigMap(t *testing.T) {
 		if err := os.Symlink(filepath.Join("..data", "rbac.yaml"), filepath.Join(dir, "rbac.yaml")); err != nil {
 			t.Fatal(err)
 		}
-		f := startFiles(t, new(bytes.Buffer), got.hand, dir)
+		f := startFiles(t, io.Discard, got.hand, dir)
 		defer stop(t, f)
 		version("..2", strings.Replace(jsonRole, `"x"`, `"y"`, 1))
 		pass(f.cfg.Reload + settleTime)
@@ -201,11 +236,11 @@ func TestFilesStart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "missing.yaml: no such file") {
 		t.Errorf("error %v", err)
 	}
-	if len(got) != 0 {
-		t.Errorf("handed on %v", got)
+	if g := got.drain(); len(g) != 0 {
+		t.Errorf("handed on %v", g)
 	}
 
-	var log bytes.Buffer
+	var log logged
 	stop(t, startFiles(t, &log, got.hand, t.TempDir()))
 	if g := got.take(); g != "initially " || !strings.Contains(log.String(), "level=WARN") {
 		t.Errorf("handed on %q, logged %s", g, log.String())

@@ -99,14 +99,20 @@ func metaOf(c *rbac.Change) *metav1.ObjectMeta {
 	}
 }
 
-// slim leaves of an object's metadata what a policy and its order of versions
+// strip leaves of an object's metadata what a policy and its order of versions
 // need. What goes (who manages which field, the configuration last applied) is
 // often larger than the object itself.
-func slim(meta *metav1.ObjectMeta) {
-	*meta = metav1.ObjectMeta{
-		Namespace: meta.Namespace, Name: meta.Name, Labels: meta.Labels,
-		UID: meta.UID, ResourceVersion: meta.ResourceVersion,
-	}
+func strip(o metav1.Object) {
+	o.SetManagedFields(nil)
+	o.SetAnnotations(nil)
+	o.SetOwnerReferences(nil)
+	o.SetFinalizers(nil)
+	o.SetGenerateName("")
+	o.SetSelfLink("")
+	o.SetGeneration(0)
+	o.SetCreationTimestamp(metav1.Time{})
+	o.SetDeletionTimestamp(nil)
+	o.SetDeletionGracePeriodSeconds(nil)
 }
 
 var errNoName = errors.New("has no metadata.name")
