@@ -24,10 +24,10 @@ type Reason struct {
 
 // PowerOf returns the power of rules and the reasons, the most powerful
 // capability first and in the order of the rules. They are given cluster-wide
-// by a ClusterRoleBinding, or within a namespace by a RoleBinding; then what
-// belongs to no namespace (nodes, webhooks, other users, paths) is out of reach,
-// and */* is ClassEscalate rather than ClassAdmin. Without rules the class is
-// ClassNone.
+// by a ClusterRoleBinding, or within a namespace by a RoleBinding; then
+// capabilities over what belongs to no namespace (nodes, webhooks, other users)
+// are out of reach and left out, as are paths, and */* is ClassEscalate rather
+// than ClassAdmin. Without rules the class is ClassNone.
 //
 // Rules that are limited by resourceNames count in full for what they name (one
 // impersonated user, one role, one signer may be enough), with two exceptions:
@@ -115,7 +115,8 @@ type risk struct {
 const groupRBAC = "rbac.authorization.k8s.io"
 
 // risks follow "RBAC Good Practices" of the Kubernetes documentation. To get
-// pods/exec is to exec, since a websocket is opened by a GET.
+// pods/exec is to exec, since a websocket is opened by a GET. The verbs of
+// constrained impersonation ("impersonate:…", alpha in 1.35) are not among them.
 var risks = [...]risk{
 	{Impersonate, verbImpersonate, "", []string{"users", "groups"}, true, "acts as other users"},
 	{Impersonate, verbImpersonate, "authentication.k8s.io", []string{"uids", "userextras"}, true, "acts as other users"},
