@@ -5,7 +5,6 @@ import (
 
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
-	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // Prediction is what the windows of one cluster are expected to look like in
@@ -27,16 +26,12 @@ type Expectation struct {
 	role       string
 	class      class
 	birth      kind // of new cluster, when born
-	powered    bool // the power of the role is known
 	born       bool // the cluster's first window
 }
 
 // Expect returns what is expected of a window of an evaluation.
 func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
-	x := Expectation{
-		class: classOf(w.Cluster), role: w.Cluster.Role, powered: w.Cluster.Power != rbac.ClassUnknown,
-		born: w.FirstPane >= ev.Start,
-	}
+	x := Expectation{class: classOf(w.Cluster), role: w.Cluster.Role, born: w.FirstPane >= ev.Start}
 	tn := s.tenants[ev.Tenant]
 	if tn == nil {
 		return x
@@ -84,8 +79,10 @@ func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
 // has reports whether the feature has an opinion about a window.
 func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
 	switch {
-	case f == cluster.NewSubjectPowers && !x.powered && c[f] == 0:
-		return false // nothing could have been new
+	case f == cluster.NewSubjectPowers && c[f] == 0:
+		// A new power comes with a new role nearly always: while there is none it
+		// is no test of its own, and costs the others nothing.
+		return false
 	case int(f) >= counted:
 		return x.rates != nil && !x.born
 	case x.born:

@@ -71,6 +71,21 @@ func TestAssemble(t *testing.T) {
 	}
 }
 
+// The same role in many namespaces is one family, whether its members were
+// seen or not.
+func TestTheSameRoleInManyNamespaces(t *testing.T) {
+	behaviour := []baseline.RoleBehaviour{{Role: "Role/team-003/editor", Activities: []baseline.RoleActivity{
+		{Resource: "configmaps", Access: fingerprint.AccessRead, Events: 900},
+	}}}
+	f := family.New(family.DefaultConfig()).Learn("t", 1, family.Assemble(editors(t, 16), behaviour))
+	if len(f.Families) != 1 || len(f.Families[0].Members) != 16 || f.Families[0].Name != "Role/team-*/editor" || f.Families[0].Class != rbac.ClassWrite {
+		t.Errorf("%+v", f.Families)
+	}
+	if got := f.Of("Role/team-003/editor"); got != &f.Families[0] || f.Of("Role/team-099/editor") != nil {
+		t.Errorf("the family of an editor: %+v", got)
+	}
+}
+
 // BenchmarkAssemble is the part of a retrain before Learn, for 1,000 roles of
 // which half were seen.
 func BenchmarkAssemble(b *testing.B) {

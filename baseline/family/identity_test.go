@@ -48,6 +48,19 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// Where two equal families merge, the older one goes on.
+func TestTheOlderIdentityWins(t *testing.T) {
+	for _, older := range []int{0, 1} {
+		before, now := partition(9, []string{"a", "b"}, []string{"c", "d"}), partition(10, []string{"a", "b", "c", "d"})
+		before.identify(nil)
+		before.Families[older].Since = 3
+		now.identify(before)
+		if now.Families[0].ID != before.Families[older].ID || now.Families[0].Since != 3 {
+			t.Errorf("%+v does not continue %+v", now.Families[0], before.Families[older])
+		}
+	}
+}
+
 func TestStability(t *testing.T) {
 	for _, tc := range []struct {
 		name        string

@@ -184,3 +184,44 @@ func TestSilhouetteAgreesWithTheDefinition(t *testing.T) {
 		}
 	})
 }
+
+// Of two items, that share of the pairs of their roles which were together is
+// nearer, by stay.
+func TestDrawnAgreesWithTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		roles := anyRoles(t)
+		for i := range roles {
+			roles[i].Class = 0
+		}
+		last := &Families{}
+		for i := range roles {
+			family := rapid.IntRange(-1, 2).Draw(t, "family")
+			for family >= len(last.Families) {
+				last.Families = append(last.Families, Family{})
+			}
+			if family >= 0 {
+				last.Families[family].Members = append(last.Families[family].Members, roles[i].Key)
+			}
+		}
+		last.reindex()
+		items := itemsOf(roles)
+		apart := distances(items, evidence)
+		got := drawn(apart, 0.5, roles, items, last)
+		for i := range items {
+			for j := range i {
+				together, pairs := 0.0, 0.0
+				for _, a := range items[i].roles {
+					for _, b := range items[j].roles {
+						pairs++
+						if family := last.Of(roles[a].Key); family != nil && family == last.Of(roles[b].Key) {
+							together++
+						}
+					}
+				}
+				if want := apart.row(i)[j] * (1 - 0.5*together/pairs); math.Abs(got.row(i)[j]-want) > 1e-9 {
+					t.Fatalf("%v apart, %v drawn, want %v", apart.row(i)[j], got.row(i)[j], want)
+				}
+			}
+		}
+	})
+}

@@ -1,8 +1,8 @@
 package family
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,47 +19,55 @@ const MaxName = 120
 // members it does not cover ("+2"). Where nothing but the kind is common it is
 // the first member's key and the number of the others.
 func nameOf(members []string) string {
-	best, covers := members[0], 1
 	shapes := make(map[string][]string)
 	for _, key := range members {
 		shape := shapeOf(key)
 		shapes[shape] = append(shapes[shape], key)
 	}
-	type candidate struct {
-		pattern string
-		members int
-	}
-	var all []candidate
-	for _, like := range shapes {
-		if p := common(like); p != "" {
-			all = append(all, candidate{pattern: p, members: len(like)})
+	name, covers := members[0], 1
+	for _, shape := range slices.Sorted(maps.Keys(shapes)) {
+		like := shapes[shape]
+		if pattern := common(like); pattern != "" && len(like) > covers {
+			name, covers = pattern, len(like)
 		}
-	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.members, a.members), cmp.Compare(a.pattern, b.pattern))
-	})
-	if len(all) > 0 {
-		best, covers = all[0].pattern, all[0].members
 	}
 	suffix := ""
 	if rest := len(members) - covers; rest > 0 {
 		suffix = fmt.Sprintf(" +%d", rest)
 	}
-	return shortened(best, MaxName-len(suffix)) + suffix
+	return shortened(name, MaxName-len(suffix)) + suffix
+}
+
+// splitKey returns the parts of a key and the separators between them: of
+// "ClusterRole/view,Role/a/b" they are five and "/,//".
+func splitKey(key string) (parts []string, separators string) {
+	for {
+		i := strings.IndexAny(key, "/"+rbac.KeySeparator)
+		if i < 0 {
+			return append(parts, key), separators
+		}
+		parts = append(parts, key[:i])
+		separators += key[i : i+1]
+		key = key[i+1:]
+	}
+}
+
+// isKind reports whether the n-th part of a key is the kind of a role.
+func isKind(separators string, n int) bool {
+	return (n == 0 || separators[n-1] != '/') && n < len(separators) && separators[n] == '/'
 }
 
 // shapeOf is the same for keys that can be held against each other part by
 // part: those with as many roles of the same kinds.
 func shapeOf(key string) string {
-	var b strings.Builder
-	for role := range strings.SplitSeq(key, rbac.KeySeparator) {
-		kind, rest, _ := strings.Cut(role, "/")
-		if rest != "" {
-			b.WriteString(kind)
+	parts, separators := splitKey(key)
+	shape := separators
+	for n, part := range parts {
+		if isKind(separators, n) {
+			shape += " " + part
 		}
-		fmt.Fprintf(&b, "/%d,", strings.Count(rest, "/"))
 	}
-	return b.String()
+	return shape
 }
 
 // common returns what keys of one shape have in common, and "" when that is
@@ -68,71 +76,55 @@ func common(keys []string) string {
 	if len(keys) == 1 {
 		return keys[0]
 	}
-	split := func(key string) []string {
-		return strings.FieldsFunc(key, func(r rune) bool { return r == '/' || r == ',' })
-	}
-	parts := make([][]string, len(keys))
-	for i, key := range keys {
-		parts[i] = split(key)
-		if len(parts[i]) != len(parts[0]) {
-			return ""
+	_, separators := splitKey(keys[0])
+	columns := make([][]string, len(separators)+1)
+	for _, key := range keys {
+		parts, _ := splitKey(key)
+		for n, part := range parts {
+			columns[n] = append(columns[n], part)
 		}
 	}
 	telling := false
-	column := make([]string, len(keys))
-	for c, part := range parts[0] {
-		for i := range parts {
-			column[i] = parts[i][c]
+	var b strings.Builder
+	for n, column := range columns {
+		words := commonWords(column)
+		telling = telling || !isKind(separators, n) && words != "*"
+		b.WriteString(words)
+		if n < len(separators) {
+			b.WriteByte(separators[n])
 		}
-		parts[0][c] = commonWords(column)
-		kind := part == "Role" || part == "ClusterRole"
-		telling = telling || !kind && parts[0][c] != "*"
 	}
 	if !telling {
 		return ""
-	}
-	var b strings.Builder
-	rest := keys[0]
-	for c, part := range parts[0] {
-		b.WriteString(part)
-		if c+1 < len(parts[0]) {
-			i := strings.IndexAny(rest, "/,")
-			b.WriteByte(rest[i])
-			rest = rest[i+1:]
-		}
 	}
 	return b.String()
 }
 
 // commonWords returns the words that all texts begin and end with, and "*" for
-// what is between them.
+// what is between them; the text itself where all are the same.
 func commonWords(texts []string) string {
-	first := words(texts[0])
-	prefix, suffix, same := len(first), len(first), true
-	for _, text := range texts[1:] {
-		if text == texts[0] {
-			continue
-		}
-		same = false
-		w := words(text)
-		n := 0
-		for n < min(prefix, len(w)) && w[n] == first[n] {
-			n++
-		}
-		prefix = n
-		n = 0
-		for n < min(suffix, len(w)) && w[len(w)-1-n] == first[len(first)-1-n] {
-			n++
-		}
-		suffix = n
-	}
-	if same {
+	if !slices.ContainsFunc(texts, func(text string) bool { return text != texts[0] }) {
 		return texts[0]
 	}
-	for _, text := range texts {
-		suffix = min(suffix, len(words(text))-prefix)
+	first := words(texts[0])
+	prefix, suffix, shortest := len(first), len(first), len(first)
+	for _, text := range texts[1:] {
+		w := words(text)
+		shortest = min(shortest, len(w))
+		prefix = agreeing(min(prefix, shortest), func(n int) bool { return w[n] == first[n] })
+		suffix = agreeing(min(suffix, shortest), func(n int) bool { return w[len(w)-1-n] == first[len(first)-1-n] })
 	}
+	suffix = min(suffix, shortest-prefix)
 	return strings.Join(first[:prefix], "") + "*" + strings.Join(first[len(first)-suffix:], "")
+}
+
+// agreeing returns how many from the first on, at most limit, are the same.
+func agreeing(limit int, same func(n int) bool) int {
+	n := 0
+	for n < limit && same(n) {
+		n++
+	}
+	return n
 }
 
 // words cuts a text into words and the characters between them.
