@@ -159,6 +159,22 @@ func TestNewThings(t *testing.T) {
 	}
 }
 
+// A new power is news like any other; without one it takes no part.
+func TestNewPower(t *testing.T) {
+	s := New(DefaultConfig())
+	at := steady(s, key(1), 2*288, func(int) uint32 { return 20 })
+	usual, risen := counts(20), counts(20)
+	risen[cluster.NewSubjectPowers] = 1
+	if o := opinion(t, s, at, key(1), risen, cluster.NewSubjectPowers); o.Z < 2.5 {
+		t.Errorf("the first new power in two days: %+v", o)
+	}
+	w := cluster.Window{Cluster: key(1), FirstPane: origin, Counts: usual}
+	x := s.Expect(evaluation(at, w), &w)
+	if _, ok := x.Opinion(cluster.NewSubjectPowers, &usual); ok || x.Opinions(&risen) != x.Opinions(&usual)+1 {
+		t.Errorf("opinion %v, %d opinions without and %d with one", ok, x.Opinions(&usual), x.Opinions(&risen))
+	}
+}
+
 func TestLearningHasNoOpinionAboutNewThings(t *testing.T) {
 	s := New(DefaultConfig())
 	at := steady(s, key(1), 100, func(int) uint32 { return 20 })

@@ -77,3 +77,147 @@ func TestSeenFull(t *testing.T) {
 		t.Errorf("%d new, %d unknown, %d remembered; want 5, 15, 5", news, s.unknownThings(), s.size())
 	}
 }
+
+// A flood that fills the memory makes nothing forgotten that is seen all the
+// time, and nothing new that it did not let in.
+func TestSeenKeepsWhatItKnowsInAFlood(t *testing.T) {
+	c, mem := DefaultConfig(), &slabs{}
+	c.MaxSeen, c.MaxSeenPerSubject = 1000, 1000
+	var s seen
+	now := int64(0)
+	turn := func(era int64) {
+		now = max(now, era*int64(c.SeenFor))
+		s.turn(now, now/int64(c.SeenFor), mem)
+	}
+	news := 0
+	meet := func(key, owner uint64) {
+		if s.meet(seenResources, sighting{mix(key, owner), owner, 1<<63 | owner%100}, &c.Limits, mem) {
+			news++
+		}
+	}
+	expect := func(what string, want int) {
+		t.Helper()
+		if news != want {
+			t.Errorf("%s: %d new, want %d", what, news, want)
+		}
+		news = 0
+	}
+	known := func() {
+		for owner := range uint64(100) {
+			meet(1, owner)
+		}
+	}
+	turn(10)
+	known()
+	expect("first met", 100)
+	for owner := uint64(1000); owner < 100_000; owner++ {
+		meet(1, owner)
+	}
+	expect("the flood", 900)
+	known()
+	expect("known, in the flood", 0)
+	meet(2, 5)
+	expect("not let in", 0)
+	for era := int64(11); era < 15; era++ {
+		turn(era)
+		known()
+		for owner := era * 100_000; owner < era*100_000+5000; owner++ {
+			meet(1, uint64(owner))
+		}
+		known()
+	}
+	news = 0
+	turn(15)
+	known()
+	expect("known, after four eras of it", 0)
+	turn(17)
+	known()
+	expect("after an era without anything", 100)
+	if got := s.distinct(seenResources); got != 100 {
+		t.Errorf("%d remembered, want 100", got)
+	}
+}
+
+// When there is room again after the memory was full, things are learnt for a
+// while before any is new.
+func TestSeenRelearns(t *testing.T) {
+	c, mem := DefaultConfig(), &slabs{}
+	c.MaxSeen = 2
+	var s seen
+	meet := func(key uint64) bool { return s.meet(seenResources, sighting{key, key, 1 << 63}, &c.Limits, mem) }
+	s.turn(100, 1, mem)
+	if !meet(1) || !meet(2) || meet(3) {
+		t.Error("two of three should be new")
+	}
+	c.MaxSeen = 100
+	s.turn(100+relearn-1, 1, mem)
+	if meet(3) {
+		t.Error("what was refused is new soon after")
+	}
+	s.turn(100+relearn, 1, mem)
+	if meet(3) || !meet(4) {
+		t.Error("after a while only what was not met is new")
+	}
+	if s.unknownThings() != 2 {
+		t.Errorf("%d unknown, want 2", s.unknownThings())
+	}
+}
+
+// A role that brings in made-up subjects is refused before it takes the memory
+// of the others, and only it is.
+func TestSeenShareOfARole(t *testing.T) {
+	c, mem := DefaultConfig(), &slabs{}
+	c.MaxSeen = 1000
+	var s seen
+	s.turn(1, 1, mem)
+	count := func(role, from, to uint64) (news int) {
+		for owner := from; owner < to; owner++ {
+			if s.meet(seenRoles, sighting{mix(owner, role), owner, role}, &c.Limits, mem) {
+				news++
+			}
+		}
+		return news
+	}
+	const flood, other = 1<<63 | 1, 1<<63 | 2
+	if got := count(flood, 0, 5000); got != 250 {
+		t.Errorf("%d new of the flood, want a quarter", got)
+	}
+	if got := count(other, 0, 100); got != 100 {
+		t.Errorf("%d new of another role, want all", got)
+	}
+	s.turn(2, 2, mem)
+	if got := count(flood, 5000, 5010); got != 0 {
+		t.Errorf("%d new in the era after, of a role that was refused", got)
+	}
+	if got := count(other, 200, 210); got != 10 {
+		t.Errorf("%d new in the era after, of another", got)
+	}
+	if got := count(flood, 0, 250); got != 0 {
+		t.Errorf("%d of the flood are new that were remembered", got)
+	}
+}
+
+// A policy that is loaded late makes nothing new: the first class of a subject is
+// learnt, and so are all for some hours.
+func TestMeetPower(t *testing.T) {
+	c, mem := DefaultConfig(), &slabs{}
+	var s seen
+	for i, step := range []struct {
+		hours          int64
+		subject, class uint64
+		want           bool
+	}{
+		{100, 1, 2, false}, // the policy is loaded
+		{101, 1, 3, false}, // in another namespace
+		{112, 1, 4, true},
+		{112, 1, 4, false},
+		{112, 1, 2, false},
+		{113, 2, 5, false}, // a new subject
+		{113, 2, 6, true},
+	} {
+		s.turn(step.hours*hour, 1, mem)
+		if got := s.meetPower(sighting{mix(step.subject, step.class), step.subject, 1 << 63}, &c.Limits, mem); got != step.want {
+			t.Errorf("step %d: new is %v, want %v", i, got, step.want)
+		}
+	}
+}
