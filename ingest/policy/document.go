@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	rbacv1 "k8s.io/api/rbac/v1"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -102,12 +103,23 @@ func (l *loader) document(d document) {
 	text := d.text
 	if !d.json {
 		var err error
-		if text, err = yaml.YAMLToJSONStrict(d.text); err != nil {
+		if text, err = toJSON(d.text); err != nil {
 			l.problem(fmt.Errorf("%s: %w", d.where, err))
 			return
 		}
 	}
 	l.object(text, d.where, typeMeta{}, 0)
+}
+
+// toJSON turns YAML into JSON as kubectl does, but refuses a key that is there
+// twice. The strict parser takes a merged key (<<) that is overridden for one;
+// the other parser knows better.
+func toJSON(text []byte) ([]byte, error) {
+	out, err := yaml.YAMLToJSONStrict(text)
+	if err != nil && yamlv3.Unmarshal(text, new(any)) == nil {
+		return yaml.YAMLToJSON(text)
+	}
+	return out, err
 }
 
 // typeMeta says what an object is.

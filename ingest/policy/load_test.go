@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -98,6 +99,23 @@ func TestLoadFormats(t *testing.T) {
 			skipped: map[string]int{"shop/v1/Cart": 1},
 		},
 		{name: "empty", text: "\n---\n# nothing here\n"},
+		{
+			// What "kubectl get roles,rolebindings -A -o json" prints.
+			name: "list of kubectl in JSON", text: "\xef\xbb\xbf{\r\n    \"apiVersion\": \"v1\",\r\n    \"items\": [\r\n" + jsonRole + ",\r\n" +
+				answer(rbacV1, "RoleBinding", xInA, binds) + "],\r\n    \"kind\": \"List\",\r\n    \"metadata\": {\"resourceVersion\": \"\"}\r\n}\r\n",
+			want: "R/a/x RB/a/x", documents: 1,
+		},
+		{
+			name: "every typed list", documents: 3, want: "CR/x RB/a/x CRB/x",
+			text: answer(rbacV1, "ClusterRoleList", "", `,"items":[{"metadata":{"name":"x"}`+rules+`}]`) +
+				answer(rbacV1, "RoleBindingList", "", `,"items":[{"metadata":{`+xInA+`}`+binds+`}]`) + "\n" +
+				answer(rbacV1, "ClusterRoleBindingList", "", `,"items":[{"metadata":{"name":"x"}`+binds+`}]`),
+		},
+		{name: "empty typed list", text: answer(rbacV1, "RoleList", "", `,"items":[]`), documents: 1},
+		{
+			name: "anchors and merged keys", want: "CR/reader CRB/readers", documents: 2,
+			text: clusterRole + "- &rule {apiGroups: [''], resources: [pods], verbs: [list]}\n- {<<: *rule, verbs: [watch]}\n---\n" + clusterBinding,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := LoadFiles(filepath.Join(write(t, "m.yaml", tc.text), "m.yaml"))
@@ -153,10 +171,24 @@ func TestLoadDirectory(t *testing.T) {
 	}
 }
 
+// bomb is a few lines of YAML that stand for 9^9 words.
+var bomb = func() string {
+	text := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+	for i := range 8 {
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d,", i), 9))
+	}
+	return text + clusterRole
+}()
+
 func TestLoadErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"syntax", clusterRole + "---\na: [\n", "m.yaml: document 2 (line 8): "},
 		{"no object", "hello", "m.yaml: read kind: "},
+		{"key there twice", clusterRole + "kind: Role\n", `line 8: key "kind" already set`},
+		{"key there twice in JSON", strings.Replace(jsonRole, `"name"`, `"name":"y","name"`, 1), `duplicate field "metadata.name"`},
+		{"key of another case", strings.Replace(clusterRole, "kind", "Kind", 1), "it has no kind"},
+		{"bomb of aliases", bomb, "excessive aliasing"},
+		{"aggregation by nonsense", clusterRole + "aggregationRule: {clusterRoleSelectors: [{matchExpressions: [{key: k, operator: Odd}]}]}\n", `ClusterRole "reader": aggregationRule.clusterRoleSelectors[0]: "Odd" is not`},
 		{"no kind", "a: 1", "m.yaml: not a Kubernetes object: it has no kind"},
 		{"wrong type", strings.Replace(clusterRole, "[pods]", "pods", 1), "m.yaml: decode ClusterRole: "},
 		{"no name", "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n", "m.yaml: Role has no metadata.name"},
