@@ -93,7 +93,7 @@ type RolesConfig struct {
 // Validate reports everything that is wrong with the section.
 func (c *RolesConfig) Validate() error {
 	errs := []error{c.Policy.Validate(), prefixed("families", c.Families.Validate())}
-	all := c.policies()
+	all := c.Policies()
 	for _, tenant := range slices.Sorted(maps.Keys(c.Tenants)) {
 		own := all[tenant]
 		errs = append(errs, prefixed("tenants."+tenant, own.Validate()))
@@ -104,9 +104,9 @@ func (c *RolesConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// policies returns the policy configuration of every tenant that has one, and
+// Policies returns the policy configuration of every tenant that has one, and
 // under the empty name that of everybody else.
-func (c *RolesConfig) policies() map[string]policy.Config {
+func (c *RolesConfig) Policies() map[string]policy.Config {
 	all := map[string]policy.Config{"": c.Policy}
 	for tenant, own := range c.Tenants {
 		own.Files.Reload = cmp.Or(own.Files.Reload, c.Policy.Files.Reload)

@@ -62,6 +62,26 @@ func (o *overrides) look(context.Context) error {
 	return nil
 }
 
+// CheckOverrides reads the limits of tenants that a configuration names, and
+// returns how many have their own.
+func CheckOverrides(cfg *Config) (tenants int, err error) {
+	text, err := readOverrides(cfg.Tenants.Overrides)
+	if err != nil {
+		return 0, err
+	}
+	limits, err := readLimits(cfg.Tenants.Overrides, text, cfg.Cluster.Limits)
+	return len(limits), err
+}
+
+func readOverrides(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, config.MaxFileBytes+1))
+}
+
 func (o *overrides) load() (err error) {
 	defer func() {
 		o.healthy.Set(1)
@@ -69,12 +89,7 @@ func (o *overrides) load() (err error) {
 			o.healthy.Set(0)
 		}
 	}()
-	f, err := os.Open(o.cfg.Overrides)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, config.MaxFileBytes+1))
+	text, err := readOverrides(o.cfg.Overrides)
 	if err != nil {
 		return err
 	}
@@ -100,8 +115,10 @@ func readLimits(name string, text []byte, defaults cluster.Limits) (tenantLimits
 	var file struct {
 		Overrides map[string]yaml.Node `yaml:"overrides"`
 	}
-	if err := config.Load(config.Source{Name: name, YAML: text}, &file); err != nil {
-		return nil, err
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(file.Overrides) > maxOverrides {
 		return nil, fmt.Errorf("%s: more than %d tenants", name, maxOverrides)

@@ -17,7 +17,7 @@ import (
 // their module.
 func policySources(cfg *RolesConfig, told func(tenant string, u policy.Update), log *slog.Logger, reg prometheus.Registerer) map[string]services.Service {
 	out := map[string]services.Service{}
-	for tenant, c := range cfg.policies() {
+	for tenant, c := range cfg.Policies() {
 		name := func(source string) string {
 			if tenant == "" {
 				return "policy-" + source
@@ -40,7 +40,7 @@ func policySources(cfg *RolesConfig, told func(tenant string, u policy.Update), 
 // loadPolicies reads the manifests of every tenant once, for a replay: what they
 // say is in force from the beginning.
 func loadPolicies(cfg *RolesConfig, into *policies) error {
-	all := cfg.policies()
+	all := cfg.Policies()
 	for _, tenant := range slices.Sorted(maps.Keys(all)) {
 		paths := all[tenant].Files.Paths
 		if len(paths) == 0 {

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +20,6 @@ import (
 	"github.com/logcluster/logcluster/alert/delivery"
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/cmd/logcluster/app"
-	"github.com/logcluster/logcluster/ingest/policy"
 )
 
 // Result is one thing that was tried.
@@ -56,7 +54,8 @@ func outcome(target, step, detail string, err error) Result {
 func Run(ctx context.Context, cfg *app.Config, timeout time.Duration, logger *slog.Logger) []Result {
 	steps := []func(context.Context) []Result{
 		func(ctx context.Context) []Result { return kafkaWorks(ctx, cfg, logger) },
-		func(context.Context) []Result { return policyWorks(cfg.Roles.Policy.Files.Paths) },
+		func(ctx context.Context) []Result { return policiesWork(ctx, cfg, logger) },
+		func(context.Context) []Result { return limitsWork(cfg) },
 		func(ctx context.Context) []Result { return alertmanagerWorks(ctx, cfg.Alert.Alertmanager, logger) },
 		func(ctx context.Context) []Result { return lokiWorks(ctx, cfg.Alert.Loki, logger) },
 		func(context.Context) []Result { return []Result{stateWorks(cfg.State.Dir)} },
@@ -77,19 +76,6 @@ func Run(ctx context.Context, cfg *app.Config, timeout time.Duration, logger *sl
 		all = append(all, results...)
 	}
 	return all
-}
-
-// policyWorks loads the RBAC objects, as a start would.
-func policyWorks(paths []string) []Result {
-	if len(paths) == 0 {
-		return nil
-	}
-	loaded, err := policy.LoadFiles(paths...)
-	detail := ""
-	if err == nil {
-		detail = fmt.Sprintf("%d documents in %d files", loaded.Documents, loaded.Files)
-	}
-	return []Result{outcome("roles "+strings.Join(paths, " "), "load RBAC objects", detail, err)}
 }
 
 func alertmanagerWorks(ctx context.Context, cfg alertmanager.Config, logger *slog.Logger) []Result {
