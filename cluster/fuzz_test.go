@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // FuzzWindows reads the input as a sequence of commands of 8 bytes each and
@@ -30,8 +31,13 @@ func FuzzWindows(f *testing.F) {
 			default:
 				e, record := fuzzEvent(op, &now)
 				fp := printOf(fmt.Sprint(op>>8&3), fmt.Sprint(op>>10&3), "get", "pods", fingerprint.AccessRead)
+				fp.Cluster.Power = rbac.Class(op >> 12 & 3)
 				w.Add(&e, fp, source, record)
 				added++
+			case 8:
+				l := c.Limits
+				l.MaxClusters, l.MaxNewClusters, l.MaxSeen = int(op>>8&7)+1, int(op>>11&7)+1, int(op>>14&31)+1
+				w.SetLimits(now+(int64(op>>19&255)-128)*1e9, map[string]Limits{fmt.Sprint(op >> 27 & 3): l})
 			case 9, 10:
 				w.Advance(v)
 			case 11:
