@@ -111,10 +111,12 @@ func (f *rbacUnusedFlags) observe(ctx context.Context, t terminal, logs *logFlag
 	defer bar.finish()
 	for _, from := range f.from {
 		switch {
-		case isFile(from) || len(cfg.Kafka.Client.Brokers) == 0:
+		case isFile(from):
 			err = r.File(ctx, from, bar.report())
-		default:
+		case len(cfg.Kafka.Client.Brokers) > 0:
 			err = readTopic(ctx, t, logs, &cfg.Kafka, from, r, bar)
+		default:
+			err = fmt.Errorf("read %s: no such file, and for a topic no --brokers or --config", from)
 		}
 		if err != nil {
 			return nil, err
