@@ -12,7 +12,8 @@ import (
 )
 
 // MappingRule tells the role of those whom all of its patterns match. Patterns
-// are regular expressions (RE2) that must match the whole text; an empty one
+// are regular expressions (RE2, in which . matches every character) that must match
+// the whole text; an empty one
 // matches everything.
 type MappingRule struct {
 	// User is matched with the subject's name (of the impersonated user, where
@@ -134,7 +135,7 @@ func compile(r *MappingRule) (*rule, error) {
 
 // pattern compiles one pattern, and notes its named groups.
 func pattern(field, text string, groups map[string]string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
+	re, err := regexp.Compile(`\A(?s:` + text + `)\z`)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
 	}

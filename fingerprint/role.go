@@ -179,15 +179,17 @@ func (f *Fingerprinter) annotatedRole(reason string) role {
 	return r
 }
 
-// conventionRole tells the role of a subject by its name and groups.
+// conventionRole tells the role of a subject by its name and groups. The power of
+// the API server itself, of the group that is above all authorizers, and of nodes
+// (whom their own authorizer lets read the secrets of their pods) is known too.
 func (f *Fingerprinter) conventionRole(user string, groups []string) role {
 	switch {
 	case user == roleAPIServer:
-		return byConvention(roleAPIServer)
+		return role{key: roleAPIServer, source: rbac.SourceConvention, power: rbac.ClassAdmin}
 	case slices.Contains(groups, roleMasters):
 		return role{key: roleMasters, source: rbac.SourceConvention, power: rbac.ClassAdmin}
 	case strings.HasPrefix(user, "system:node:"), slices.Contains(groups, roleNodes):
-		return byConvention(roleNodes)
+		return role{key: roleNodes, source: rbac.SourceConvention, power: rbac.ClassElevated}
 	case user == "system:anonymous", slices.Contains(groups, "system:unauthenticated"):
 		return byConvention(roleAnonymous)
 	case strings.HasPrefix(user, "system:kube-"):

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // A namespace is text from the request's URL: it must not be taken for the
@@ -21,5 +22,28 @@ func TestNamespaceIsNoReason(t *testing.T) {
 	f.Of(denied)
 	if got := f.Of(allowed).Cluster.Role; got != want {
 		t.Errorf("role %q, after another request; %q by itself", got, want)
+	}
+}
+
+func TestPowerOfRoles(t *testing.T) {
+	admin := policy(t)
+	for name, tc := range map[string]struct {
+		event fingerprint.Event
+		roles fingerprint.Roles
+		want  rbac.Class
+	}{
+		"masters":            {fingerprint.Event{User: "root", Groups: []string{"system:masters"}}, fingerprint.Roles{}, rbac.ClassAdmin},
+		"masters, no policy": {fingerprint.Event{User: "root", Groups: []string{"system:masters"}}, with(nil), rbac.ClassAdmin},
+		"the API server":     {fingerprint.Event{User: "system:apiserver"}, with(admin), rbac.ClassAdmin},
+		"a node":             {fingerprint.Event{User: "system:node:a", Groups: []string{"system:nodes"}}, with(admin), rbac.ClassElevated},
+		"nobody knows":       {fingerprint.Event{User: "somebody"}, fingerprint.Roles{}, rbac.ClassUnknown},
+		"annotation only":    {fingerprint.Event{User: "u", Decision: fingerprint.DecisionAllow, Reason: editReason}, fingerprint.Roles{}, rbac.ClassUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.event.Verb, tc.event.Resource = "get", fingerprint.Resource{Name: "pods", Namespace: "n"}
+			if got := fingerprint.New(fingerprint.DefaultConfig(), tc.roles).Of(&tc.event).Cluster; got.Power != tc.want {
+				t.Errorf("%s of %s, want %s", got.Power, got.Role, tc.want)
+			}
+		})
 	}
 }
