@@ -24,6 +24,8 @@ const (
 )
 
 // source is a partition or a file: events of one source are roughly in order.
+// Tenants that share a source share its clock: whoever is newest in it says how
+// far it has come, though no further than the time of the record.
 type source struct {
 	id    int
 	name  string
