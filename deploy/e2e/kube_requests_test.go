@@ -33,11 +33,8 @@ func TestKubeRequests(t *testing.T) {
 	must(t, err)
 
 	begin, sent := k.auditOffset(t), map[string]sentRequest{}
-	for _, caller := range w.callers(t) {
-		for range 60 {
-			s := w.send(t, caller)
-			sent[s.id] = s
-		}
+	for _, s := range w.sendAll(t, w.callers(t), 60) {
+		sent[s.id] = s
 	}
 	events := k.awaitEvents(t, begin, sent)
 	counts := tally{}
@@ -261,11 +258,7 @@ func compareEvent(t *testing.T, p *rbac.Policy, s sentRequest, e fingerprint.Eve
 		e.Resource.Object != s.Object || e.Resource.Path != s.Path {
 		t.Errorf("sent %+v, the audit log: %+v", *s.Request, e)
 	}
-	r := &rbac.Request{
-		Verb: e.Verb, APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
-		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
-	}
-	r.User, r.Groups = e.Subject()
+	r := requestOf(&e)
 	// What an anonymous may not do is theirs to log in for.
 	refused := s.code == http.StatusForbidden || s.code == http.StatusUnauthorized
 	if e.Decision == fingerprint.DecisionUnknown || e.Decision == fingerprint.DecisionForbid && !refused {
@@ -279,4 +272,14 @@ func compareEvent(t *testing.T, p *rbac.Policy, s sentRequest, e fingerprint.Eve
 		return "impersonated"
 	}
 	return v.word
+}
+
+// requestOf is an event as the authorizer saw it.
+func requestOf(e *fingerprint.Event) *rbac.Request {
+	r := &rbac.Request{
+		Verb: e.Verb, APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
+		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
+	}
+	r.User, r.Groups = e.Subject()
+	return r
 }
