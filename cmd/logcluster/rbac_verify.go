@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -126,7 +127,7 @@ func (f *rbacVerifyFlags) write(t terminal, r *review.VerifyReport) error {
 	case err != nil:
 		return err
 	case r.Annotated+r.Denied == 0:
-		return fmt.Errorf("nothing to compare: no event says what RBAC decided")
+		return errors.New("nothing to compare: no event says what RBAC decided")
 	case r.Unexplained > f.tolerate:
 		return errNo
 	}

@@ -129,7 +129,10 @@ func TestExplain(t *testing.T) {
 // resolver adds: a role bound to each of them is found without its being listed.
 func TestImpliedGroups(t *testing.T) {
 	for _, r := range []rbac.Request{
-		{User: "ann"}, {User: "system:anonymous"}, {User: "system:serviceaccount:shop:web"}, {User: ""},
+		{User: "ann"},
+		{User: "system:anonymous"},
+		{User: "system:serviceaccount:shop:web"},
+		{User: ""},
 		{User: "system:serviceaccount:shop:web", Groups: []string{"system:authenticated"}},
 		{User: "ann", Groups: []string{"system:unauthenticated"}},
 	} {
