@@ -27,7 +27,7 @@ originals. Objects are named where the role names them already; with
 long is not in it: a year's end, a restore, an incident.
 
 A request counts for every binding that allows it; what only others than RBAC
-allow (the node authorizer, a webhook) uses no role. Denied requests use nothing.
+allow (the node authorizer, a webhook) uses no role. A denied one uses nothing.
 
 --from takes recorded files (plain, gzip or zstd; - for stdin) or, with
 --brokers or --config, topics: what is no file is a topic, which is read from
