@@ -29,8 +29,8 @@ type engine struct {
 	// found receives every evaluation and its result. They are valid until it
 	// returns; the anomalies in the result may be kept.
 	found func(*cluster.Evaluation, anomaly.Result)
-	// learned receives the role families of a tenant after every retrain, if not
-	// nil. They may be kept.
+	// learned receives the role families of a tenant after every retrain; they may
+	// be kept. Nil when nobody asks for families: nothing else depends on them.
 	learned func(*family.Families)
 }
 
@@ -66,14 +66,15 @@ func (e *engine) Evaluate(ev *cluster.Evaluation) {
 func (e *engine) retrain(mark int64) {
 	e.baselines.Retrain(mark)
 	e.retrained = mark
+	if e.learned == nil {
+		return
+	}
 	for _, tenant := range e.baselines.Tenants() {
 		roles := family.Assemble(e.policies.At(tenant, mark), e.baselines.Behaviour(tenant))
 		if len(roles) == 0 {
 			continue
 		}
-		if f := e.families.Learn(tenant, mark, roles); e.learned != nil {
-			e.learned(f)
-		}
+		e.learned(e.families.Learn(tenant, mark, roles))
 	}
 }
 
