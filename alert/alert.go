@@ -21,9 +21,12 @@ type Alert struct {
 	Cluster       string `json:"cluster"` // cluster id, 16 hexadecimal digits
 	Role          string `json:"role"`
 	RoleSource    string `json:"role_source"`
-	APIGroup      string `json:"api_group,omitempty"`
-	Resource      string `json:"resource"`
-	Access        string `json:"access"`
+	// Power is the class of what the role may do: none, read, write, elevated,
+	// escalate or admin; unknown without a policy.
+	Power    string `json:"power"`
+	APIGroup string `json:"api_group,omitempty"`
+	Resource string `json:"resource"`
+	Access   string `json:"access"`
 
 	Z        float64 `json:"z"`
 	Rank     int     `json:"rank"`

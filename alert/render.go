@@ -58,6 +58,7 @@ func From(a *anomaly.Anomaly, c Config) Alert {
 		Cluster:       key.ID.String(),
 		Role:          Clean(key.Role, maxKey),
 		RoleSource:    key.RoleSource.String(),
+		Power:         key.Power.String(),
 		APIGroup:      Clean(key.APIGroup, maxName),
 		Resource:      Clean(key.Resource, maxKey),
 		Access:        key.Access.String(),

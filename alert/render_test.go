@@ -28,7 +28,7 @@ func scanner() *anomaly.Anomaly {
 		ID:    "a1b2c3",
 		State: anomaly.Firing,
 		Cluster: &fingerprint.ClusterKey{
-			ID: 0xfeed, Tenant: "audit", Role: "ClusterRole/scanner", RoleSource: rbac.SourceRBAC,
+			ID: 0xfeed, Tenant: "audit", Role: "ClusterRole/scanner", RoleSource: rbac.SourceRBAC, Power: rbac.ClassElevated,
 			Resource: "secrets", Access: fingerprint.AccessRead, Sensitive: true,
 		},
 		Z: 11.25, Rank: 1, Severity: anomaly.Critical,
@@ -197,6 +197,7 @@ func TestAlertJSON(t *testing.T) {
   "cluster": "000000000000feed",
   "role": "ClusterRole/scanner",
   "role_source": "rbac",
+  "power": "elevated",
   "resource": "secrets",
   "access": "read",
   "z": 11.25,

@@ -122,7 +122,7 @@ func (b *board) learned(f *family.Families) {
 }
 
 func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomaly {
-	out := web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend, Power: a.Cluster.Power.String()}
+	out := web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend}
 	if f := families.Of(a.Cluster.Role); f != nil {
 		out.Family = &web.FamilyRef{ID: f.ID, Name: cleaned(f.Name), Members: len(f.Members)}
 	}

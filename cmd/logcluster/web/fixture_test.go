@@ -106,6 +106,8 @@ func story() *fixed {
 	over.Subjects = []alert.Subject{{Name: "erin@example.com", Share: 1}}
 	over.Summary = "Over at 14:19 UTC: erin@example.com (Group/developers) reads /metrics: 87 % failed in 5 min, usually 2 % (0–10 %), since 13:27 UTC"
 
+	theft.Power, evil.Power, exec.Power = "escalate", "admin", "elevated"
+
 	jump := func(quiet, loud float64, from int) []float64 {
 		return wave(60, func(i int) float64 {
 			if i < from {
@@ -121,12 +123,12 @@ func story() *fixed {
 		},
 		anomalies: []Anomaly{
 			{
-				Alert: theft, Trend: jump(2, 212, 44), Power: "escalate",
+				Alert: theft, Trend: jump(2, 212, 44),
 				Family: &FamilyRef{ID: "00aa11bb22cc33de", Name: "ClusterRole/ci-deployer,Role/payments/ci", Members: 1},
 			},
-			{Alert: evil, Trend: jump(0, 3, 40), Power: "admin"},
+			{Alert: evil, Trend: jump(0, 3, 40)},
 			{
-				Alert: exec, Trend: jump(0.2, 4, 55), Power: "elevated",
+				Alert: exec, Trend: jump(0.2, 4, 55),
 				Family: &FamilyRef{ID: "5be1a45d019f0c2d", Name: "Role/*/debugger", Members: 4},
 			},
 			{Alert: silent, Trend: wave(60, func(i int) float64 {

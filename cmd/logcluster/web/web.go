@@ -58,9 +58,6 @@ type Anomaly struct {
 	// Trend is the driving feature's observed value in the last windows,
 	// oldest first. Empty means that there is none to draw.
 	Trend []float64 `json:"trend"`
-	// Power is the class of what the role may do: unknown, none, read, write,
-	// elevated, escalate or admin. Empty counts as unknown.
-	Power string `json:"power"`
 	// Family is the role family of the role; null when none was learned.
 	Family *FamilyRef `json:"family"`
 }
