@@ -17,8 +17,8 @@ import (
 
 const rbacLong = `Rbac answers the questions of an access review from RBAC objects and recorded
 audit events: who may do what and why, which roles reach far, what is granted
-and was never used, and whether a snapshot is still what the API server decides
-by.
+and was never used, whether a snapshot is still what the API server decides by,
+and which roles are alike.
 
 The objects are files or directories of manifests, as this prints them:
 
@@ -33,16 +33,19 @@ var errNo = errors.New("the answer is no")
 func newRBAC(t terminal, logs *logFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rbac",
-		Short: "Review who may do what: explain, risky, unused, verify",
+		Short: "Review who may do what: explain, risky, unused, verify, families",
 		Long:  rbacLong,
 		Example: `  kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o yaml > rbac.yaml
   logcluster rbac explain --rbac rbac.yaml jane@example.org --verb get --resource secrets
   logcluster rbac risky --rbac rbac.yaml
   logcluster rbac unused --rbac rbac.yaml --from audit.jsonl.zst --suggest
-  logcluster rbac verify --rbac rbac.yaml audit.jsonl.zst`,
+  logcluster rbac verify --rbac rbac.yaml audit.jsonl.zst
+  logcluster rbac families --rbac rbac.yaml audit.jsonl.zst`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newRBACExplain(t), newRBACRisky(t), newRBACUnused(t, logs), newRBACVerify(t))
+	cmd.AddCommand(
+		newRBACExplain(t), newRBACRisky(t), newRBACUnused(t, logs), newRBACVerify(t), newRBACFamilies(t, logs),
+	)
 	return cmd
 }
 
