@@ -87,6 +87,9 @@ func NewCluster(cfg ClusterConfig, logger *slog.Logger, reg prometheus.Registere
 	return c
 }
 
+// Health tells how the source is doing. It may be called at any time.
+func (c *Cluster) Health() Health { return c.metrics.now() }
+
 // starting reads all objects.
 func (c *Cluster) starting(ctx context.Context) error {
 	silenceClient()
@@ -201,7 +204,7 @@ func (c *Cluster) alive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.works() {
-		c.metrics.lastSuccess.SetToCurrentTime()
+		c.metrics.fresh()
 	}
 }
 
@@ -254,7 +257,7 @@ func (c *Cluster) heard(k kind, v verb, err error) {
 		log.Warn("RBAC objects of the cluster not read, the role policy may become stale; trying again", "error", err)
 	}
 	if err != nil {
-		c.metrics.failed.Inc()
+		c.metrics.failure(err)
 	}
 	if c.works() {
 		c.connected.Set(1)

@@ -44,6 +44,9 @@ func NewFiles(cfg FilesConfig, logger *slog.Logger, reg prometheus.Registerer, h
 	return f
 }
 
+// Health tells how the source is doing. It may be called at any time.
+func (f *Files) Health() Health { return f.metrics.now() }
+
 func (f *Files) starting(context.Context) error {
 	f.loaded = findManifests(f.cfg.Paths)
 	f.seen = f.loaded
@@ -80,7 +83,7 @@ func (f *Files) look() time.Duration {
 	case !settled:
 		return min(settleTime, f.cfg.Reload)
 	case f.problem == "" && found.same(f.loaded):
-		f.metrics.lastSuccess.SetToCurrentTime()
+		f.metrics.fresh()
 	default:
 		f.reload(found)
 	}
@@ -93,7 +96,7 @@ func (f *Files) reload(found *manifests) {
 		err = f.wiped(found, loaded)
 	}
 	if err != nil {
-		f.metrics.failed.Inc()
+		f.metrics.failure(err)
 		if f.problem != err.Error() {
 			f.logger.Error("files of the role policy not read, what they said before is kept", "error", err)
 		}
@@ -130,7 +133,7 @@ func (f *Files) take(loaded *Loaded, initial bool) {
 	}
 	f.held = loaded.Objects
 	f.metrics.succeeded.Inc()
-	f.metrics.lastSuccess.SetToCurrentTime()
+	f.metrics.fresh()
 	f.metrics.count(&loaded.Objects)
 	f.logger.Info("files of the role policy read", "files", loaded.Files, "documents", loaded.Documents,
 		"objects", u.Objects, "changes", len(u.Changes), "skipped", loaded.Skipped)

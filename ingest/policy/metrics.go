@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"sync"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -12,6 +15,40 @@ type sourceMetrics struct {
 	succeeded, failed prometheus.Counter
 	lastSuccess       prometheus.Gauge
 	objects           [numKinds]prometheus.Gauge
+
+	mu     sync.Mutex
+	health Health
+}
+
+// Health is how a source is doing.
+type Health struct {
+	// UpToDate is when the source was last known to be up to date, by the wall
+	// clock; zero for never.
+	UpToDate time.Time
+	// Problem is why it is not now, empty when all is well.
+	Problem string
+}
+
+// fresh notes that the source is up to date.
+func (m *sourceMetrics) fresh() {
+	m.lastSuccess.SetToCurrentTime()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.health = Health{UpToDate: time.Now()}
+}
+
+// failure notes that the source could not be read.
+func (m *sourceMetrics) failure(err error) {
+	m.failed.Inc()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.health.Problem = err.Error()
+}
+
+func (m *sourceMetrics) now() Health {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.health
 }
 
 func newSourceMetrics(source string, reg prometheus.Registerer) *sourceMetrics {

@@ -81,7 +81,7 @@ func (a *App) Addr() net.Addr { return a.server.Addr() }
 
 func (a *App) buildPipeline() {
 	policies := newPolicies(a.cfg, a.log, a.o.Registry)
-	a.told = policySources(&a.cfg.Roles, policies.told, a.log, a.o.Registry)
+	a.told = policySources(&a.cfg.Roles, policies, a.log, a.o.Registry)
 	p := &pipeline{
 		group:    a.cfg.Kafka.Group,
 		topics:   a.cfg.Kafka.Topics,

@@ -80,6 +80,7 @@ type tenantPolicy struct {
 	recent  []policyVersion
 	objects rbac.Objects
 	toldAt  map[string]time.Time
+	health  map[string]func() policy.Health
 	// inherits says that the policy began as that of everybody, whose changes it
 	// follows.
 	inherits bool
@@ -120,7 +121,8 @@ func (p *policies) own(tenant string) *tenantPolicy {
 	t := p.tenants[tenant]
 	if t == nil {
 		t = &tenantPolicy{
-			set: rbac.NewSet(rbac.Objects{}), said: map[string]*rbac.Set{}, toldAt: map[string]time.Time{},
+			set: rbac.NewSet(rbac.Objects{}), said: map[string]*rbac.Set{},
+			toldAt: map[string]time.Time{}, health: map[string]func() policy.Health{},
 		}
 		p.tenants[tenant] = t
 	}
@@ -147,6 +149,13 @@ func (p *policies) At(tenant string, time int64) *rbac.Policy {
 		p.build(t)
 	}
 	return t.versions.At(time)
+}
+
+// know notes whom to ask how a source is doing.
+func (p *policies) know(tenant, source string, health func() policy.Health) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own(tenant).health[source] = health
 }
 
 // told takes an update of a source, in the source's goroutine.
@@ -398,7 +407,7 @@ func (p *policies) fork(tenant string) {
 	own.said = map[string]*rbac.Set{}
 	own.versions = common.versions.Clone()
 	own.recent = slices.Clone(common.recent)
-	own.toldAt = maps.Clone(common.toldAt)
+	own.toldAt, own.health = maps.Clone(common.toldAt), common.health
 	own.inherits = true
 	p.tenants[tenant] = &own
 }

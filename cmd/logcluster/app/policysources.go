@@ -13,10 +13,20 @@ import (
 	"github.com/logcluster/logcluster/ingest/policy"
 )
 
+// policySource is a service that tells of a role policy.
+type policySource interface {
+	services.Service
+	Health() policy.Health
+}
+
 // policySources makes the services that tell of role policies, by the name of
-// their module.
-func policySources(cfg *RolesConfig, told func(tenant string, u policy.Update), log *slog.Logger, reg prometheus.Registerer) map[string]services.Service {
+// their module, and has the policies know them.
+func policySources(cfg *RolesConfig, into *policies, log *slog.Logger, reg prometheus.Registerer) map[string]services.Service {
 	out := map[string]services.Service{}
+	add := func(tenant, source, module string, s policySource) {
+		out[module] = s
+		into.know(tenant, source, s.Health)
+	}
 	for tenant, c := range cfg.Policies() {
 		name := func(source string) string {
 			if tenant == "" {
@@ -24,14 +34,14 @@ func policySources(cfg *RolesConfig, told func(tenant string, u policy.Update), 
 			}
 			return "policy-" + source + "/" + tenant
 		}
-		hand := func(u policy.Update) { told(tenant, u) }
+		hand := func(u policy.Update) { into.told(tenant, u) }
 		reg := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
 		log := log.With("tenant", tenant)
 		if len(c.Files.Paths) > 0 {
-			out[name(policy.SourceFiles)] = policy.NewFiles(c.Files, log, reg, hand)
+			add(tenant, policy.SourceFiles, name(policy.SourceFiles), policy.NewFiles(c.Files, log, reg, hand))
 		}
 		if c.Cluster.Enabled {
-			out[name(policy.SourceCluster)] = policy.NewCluster(c.Cluster, log, reg, hand)
+			add(tenant, policy.SourceCluster, name(policy.SourceCluster), policy.NewCluster(c.Cluster, log, reg, hand))
 		}
 	}
 	return out

@@ -156,7 +156,12 @@ func (p *policies) view(tenant string, t *tenantPolicy) web.Policy {
 		Objects: objectsView(&t.objects), Held: t.versions.Len(), Unseen: p.unseen[tenant],
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.toldAt)) {
-		out.Sources = append(out.Sources, web.PolicySource{Source: name, LoadedAt: t.toldAt[name].UTC()})
+		source := web.PolicySource{Source: name, LoadedAt: t.toldAt[name].UTC()}
+		if ask := t.health[name]; ask != nil {
+			h := ask()
+			source.CheckedAt, source.Problem = h.UpToDate.UTC(), cleaned(h.Problem)
+		}
+		out.Sources = append(out.Sources, source)
 	}
 	for _, r := range t.recent {
 		out.Recent = append(out.Recent, web.PolicyVersion{
