@@ -44,7 +44,7 @@ func newRBAC(t terminal, logs *logFlags) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(
-		newRBACExplain(t), newRBACRisky(t), newRBACUnused(t, logs), newRBACVerify(t), newRBACFamilies(t, logs),
+		newRBACExplain(t, logs), newRBACRisky(t), newRBACUnused(t, logs), newRBACVerify(t), newRBACFamilies(t, logs),
 	)
 	return cmd
 }

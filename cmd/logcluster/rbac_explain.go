@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/logcluster/logcluster/cmd/logcluster/app"
 	"github.com/logcluster/logcluster/cmd/logcluster/review"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
@@ -26,9 +27,9 @@ stand in no RBAC object: give them with --group. Those that follow from the name
 (system:authenticated, system:serviceaccounts…) are added.
 
 The role set has all roles bound in the scope of the request, whether or not
-they allow it, without those that everybody has. --server asks a running
-logcluster for the family of that role set: the roles that are alike and do
-alike.
+they allow it, without those that everybody has. Its family, the roles that are
+alike and do alike, is learned from a recording with --from, or asked of a
+running logcluster with --server.
 
 What else than RBAC decides is not known here: the node authorizer, webhooks,
 and the group system:masters, which may do everything.
@@ -39,13 +40,13 @@ the command failed), 2 the command line is wrong.`
 // rbacExplainFlags are the flags of rbac explain.
 type rbacExplainFlags struct {
 	subject, output          string
-	rbac, groups             []string
+	rbac, groups, from       []string
 	verb, resource, apiGroup string
 	namespace, name, path    string
 	server, tenant           string
 }
 
-func newRBACExplain(t terminal) *cobra.Command {
+func newRBACExplain(t terminal, logs *logFlags) *cobra.Command {
 	var f rbacExplainFlags
 	cmd := &cobra.Command{
 		Use:   "explain USER --rbac FILE|DIR [--verb VERB --resource RESOURCE]",
@@ -68,6 +69,7 @@ func newRBACExplain(t terminal) *cobra.Command {
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "`namespace` of the request (default: the whole cluster)")
 	flags.StringVar(&f.name, "name", "", "`name` of the object")
 	flags.StringVar(&f.path, "path", "", "URL `path` of a request that is not about a resource")
+	flags.StringArrayVar(&f.from, "from", nil, "recorded `file` of audit events, to learn the role family from; repeatable")
 	flags.StringVar(&f.server, "server", "", "`URL` of a running logcluster, to look up the role family")
 	flags.StringVar(&f.tenant, "tenant", "", "`tenant` to look up the family in (default: the first that knows it)")
 	outputFlag(cmd, &f.output, "how the result is written: table or json", outputTable, outputJSON)
@@ -77,7 +79,7 @@ func newRBACExplain(t terminal) *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
 		}
-		return f.explain(cmd.Context(), t, r)
+		return f.explain(cmd.Context(), t, logs, r)
 	}
 	return cmd
 }
@@ -93,7 +95,10 @@ func (f *rbacExplainFlags) request() (*rbac.Request, error) {
 		User: f.subject, Groups: f.groups, Verb: f.verb, APIGroup: group, Resource: resource, Subresource: sub,
 		Namespace: f.namespace, Object: f.name, Path: f.path,
 	}
-	errs := []error{oneOf("output", f.output, outputTable, outputJSON)}
+	errs := []error{oneOf("output", f.output, outputTable, outputJSON), onlyStdin(f.from)}
+	if f.server != "" && len(f.from) > 0 {
+		errs = append(errs, errors.New("a family comes --from a recording or from a --server, not both"))
+	}
 	if f.subject == "" {
 		errs = append(errs, errors.New("the user has no name"))
 	}
@@ -115,16 +120,20 @@ func (f *rbacExplainFlags) request() (*rbac.Request, error) {
 }
 
 // explain answers and prints.
-func (f *rbacExplainFlags) explain(ctx context.Context, t terminal, r *rbac.Request) error {
+func (f *rbacExplainFlags) explain(ctx context.Context, t terminal, logs *logFlags, r *rbac.Request) error {
 	p, err := loadPolicy(t.Err, f.rbac)
 	if err != nil {
 		return err
 	}
 	e := review.Explain(p, r)
-	if f.server != "" {
-		if e.Family, err = f.family(ctx, e.Role); err != nil {
-			return err
-		}
+	switch {
+	case f.server != "":
+		e.Family, err = f.askFamily(ctx, e.Role)
+	case len(f.from) > 0:
+		e.Family, err = f.learnFamily(ctx, t, logs, e.Role)
+	}
+	if err != nil {
+		return err
 	}
 	if f.output == outputJSON {
 		err = writeJSON(t.Out, web.ExplainAnswer{
@@ -142,8 +151,23 @@ func (f *rbacExplainFlags) explain(ctx context.Context, t terminal, r *rbac.Requ
 // familyTimeout is how long a running logcluster may take to answer.
 const familyTimeout = 10 * time.Second
 
-// family asks a running logcluster for the family of a role set.
-func (f *rbacExplainFlags) family(ctx context.Context, role string) (*web.FamilyRef, error) {
+// learnFamily replays a recording for the family of a role set.
+func (f *rbacExplainFlags) learnFamily(ctx context.Context, t terminal, logs *logFlags, role string) (*web.FamilyRef, error) {
+	logger, err := logs.logger(t.Err)
+	if err != nil {
+		return nil, err
+	}
+	cfg := app.DefaultConfig()
+	cfg.Roles.Policy.Files.Paths = f.rbac
+	report, err := families(ctx, t, app.ReplayOptions{Config: &cfg, Files: f.from, Tenant: f.tenant, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return report.Of(role), nil
+}
+
+// askFamily asks a running logcluster for the family of a role set.
+func (f *rbacExplainFlags) askFamily(ctx context.Context, role string) (*web.FamilyRef, error) {
 	base, err := url.Parse(f.server)
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("%w: --server %q is no URL, such as http://localhost:8080", errUsage, f.server)

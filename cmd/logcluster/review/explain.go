@@ -23,7 +23,7 @@ func Explain(p *rbac.Policy, r *rbac.Request) web.Explanation {
 	ex := p.Explain(r)
 	e := web.Explanation{
 		User: safe(r.User), Groups: []string{}, Verb: safe(r.Verb), Namespace: safe(r.Namespace),
-		Known: ex.Known, Role: ex.Answer.Key, Power: ex.Answer.Power.Class.String(),
+		Known: ex.Known, Role: safeText(ex.Answer.Key), Power: ex.Answer.Power.Class.String(),
 		Reasons: []web.Reason{}, Bindings: []web.Binding{},
 	}
 	for _, g := range slices.Concat(r.Groups, impliedGroups(r)) {

@@ -110,6 +110,17 @@ func Families(f *family.Families) web.Families {
 	return out
 }
 
+// Of returns the family of a role key, as [Explain] shows it, in the first tenant
+// that has one; nil when none has.
+func (r *FamilyReport) Of(role string) *web.FamilyRef {
+	for i := range r.Tenants {
+		if f := familyOf(r.Tenants[i].Families.Families, role); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
 // WriteText writes the report for a person: each family with its members, then
 // how many roles are like no other.
 func (r *FamilyReport) WriteText(w io.Writer) error {

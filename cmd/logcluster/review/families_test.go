@@ -32,6 +32,9 @@ func TestFamilyHistory(t *testing.T) {
 		b.First.Unix() != 600 || b.LearnedAt.Unix() != 1800 || *b.Silhouette != 0.9 || len(b.Families.Families[0].Members) != 2 {
 		t.Errorf("tenant %+v", b)
 	}
+	if f := r.Of("Role/team-b/edit"); f == nil || f.ID != editors.ID || f.Members != 2 || r.Of("Role/team-c/edit") != nil {
+		t.Errorf("family %+v", f)
+	}
 	var text bytes.Buffer
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)

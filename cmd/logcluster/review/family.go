@@ -40,11 +40,20 @@ func Family(ctx context.Context, base *url.URL, tenant, role string) (*web.Famil
 		return nil, fmt.Errorf("read families of %s: %w", at.Redacted(), err)
 	}
 	for i := range answer.Tenants {
-		for _, f := range answer.Tenants[i].Families {
-			if slices.Contains(f.Members, role) {
-				return &web.FamilyRef{ID: safe(f.ID), Name: safe(f.Name), Members: len(f.Members)}, nil
-			}
+		if f := familyOf(answer.Tenants[i].Families, role); f != nil {
+			return f, nil
 		}
 	}
 	return nil, nil
+}
+
+// familyOf returns the family of a role key, as it is shown, among some; nil
+// without.
+func familyOf(families []web.Family, role string) *web.FamilyRef {
+	for _, f := range families {
+		if slices.Contains(f.Members, role) {
+			return &web.FamilyRef{ID: safe(f.ID), Name: safeText(f.Name), Members: len(f.Members)}
+		}
+	}
+	return nil
 }
