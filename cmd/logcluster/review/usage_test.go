@@ -16,6 +16,7 @@ import (
 
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
+	"github.com/logcluster/logcluster/ingest"
 	"github.com/logcluster/logcluster/ingest/policy"
 )
 
@@ -219,7 +220,7 @@ func TestSuggestionsSuffice(t *testing.T) {
 
 // exchange puts the suggested rules in the place of those of the roles, which
 // must cover them.
-func exchange(t *rapid.T, o rbac.Objects, report *UsageReport) rbac.Objects {
+func exchange(t rapid.TB, o rbac.Objects, report *UsageReport) rbac.Objects {
 	o.ClusterRoles, o.Roles = slices.Clone(o.ClusterRoles), slices.Clone(o.Roles)
 	put := func(key string, rules *[]rbacv1.PolicyRule) {
 		for i := range report.Roles {
@@ -232,12 +233,63 @@ func exchange(t *rapid.T, o rbac.Objects, report *UsageReport) rbac.Objects {
 		}
 	}
 	for i := range o.ClusterRoles {
-		put("ClusterRole/"+o.ClusterRoles[i].Name, &o.ClusterRoles[i].Rules)
+		put(rbac.Role{Name: o.ClusterRoles[i].Name}.Key(), &o.ClusterRoles[i].Rules)
 	}
 	for i := range o.Roles {
-		put("Role/shop/"+o.Roles[i].Name, &o.Roles[i].Rules)
+		put(rbac.Role{Namespace: o.Roles[i].Namespace, Name: o.Roles[i].Name}.Key(), &o.Roles[i].Rules)
 	}
 	return o
+}
+
+// TestRecordedSuggestions exchanges the roles of a real cluster for what is
+// suggested from its log: every request stays allowed, and no role is wider.
+func TestRecordedSuggestions(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("reads a whole recording twice: minutes with the race detector, for which there is nothing here")
+	}
+	objects := loadRecorded(t, "rbac.yaml")
+	for i := range objects.ClusterRoles { // what is aggregated is tightened itself
+		objects.ClusterRoles[i].AggregationRule = nil
+	}
+	u := newUsage(t, objects, 3)
+	read := func(visit func(*fingerprint.Event)) Span {
+		r := NewReader(ingest.DefaultConfig(), visit)
+		if err := r.File(t.Context(), recorded(t, "audit.jsonl.zst"), nil); err != nil {
+			t.Fatal(err)
+		}
+		return r.Span()
+	}
+	report := u.Report(read(u.Add))
+	before, err := newSnapshot(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := newSnapshot(exchange(t, objects, report))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := 0
+	read(func(e *fingerprint.Event) {
+		r := requestOf(e)
+		was, _ := before.cache.Resolve(&r)
+		is, _ := after.cache.Resolve(&r)
+		if e.Decision == fingerprint.DecisionForbid || !was.Allowed {
+			return
+		}
+		if allowed++; !is.Allowed && !t.Failed() {
+			t.Errorf("%s of %s is no longer allowed", RequestText(&r), r.User)
+		}
+	})
+	granted, used := 0, 0
+	for i := range report.Roles {
+		if r := &report.Roles[i]; len(r.Bindings) > 0 {
+			granted, used = granted+r.Granted, used+r.Used
+		}
+	}
+	t.Logf("%d requests stay allowed with %d of %d permissions of the bound roles", allowed, used, granted)
+	if allowed < 400_000 || used >= granted {
+		t.Error("the recording has lost its requests, or nothing is left out")
+	}
 }
 
 // TestManifests reads the manifests with the loader of RBAC objects, hostile
