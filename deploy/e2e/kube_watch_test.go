@@ -35,9 +35,9 @@ func TestKubeWatch(t *testing.T) {
 	k := theKube(t)
 	ns := k.namespace(t, "watched")
 	k.allowWatching(t, "observer")
-	line := newLine(t, k)
+	wire := newWire(t, k)
 	w := startWatcher(t, policy.ClusterConfig{
-		Enabled: true, Kubeconfig: line.kubeconfig, Context: "observer", SyncTimeout: 30 * time.Second,
+		Enabled: true, Kubeconfig: wire.kubeconfig, Context: "observer", SyncTimeout: 30 * time.Second,
 	})
 	w.awaitSame(t, k, "the initial sync")
 	if first := w.updates[0]; !first.Initial || first.Source != policy.SourceCluster || first.Objects != len(first.Changes) {
@@ -60,7 +60,7 @@ func TestKubeWatch(t *testing.T) {
 	world.writeAggregated(t)
 	w.awaitSame(t, k, "much was written")
 
-	line.cut()
+	wire.cut()
 	control(t, "stop", "--kill", "kube-apiserver")
 	control(t, "start", "kube-apiserver")
 	world.change(t)
@@ -69,7 +69,7 @@ func TestKubeWatch(t *testing.T) {
 	if w.holds(k.objects(t)) {
 		t.Error("what happened while the line was cut is known already")
 	}
-	line.mend()
+	wire.mend()
 	w.awaitSame(t, k, "the API server was killed, and the line cut")
 	if again := w.after(told); len(again) == 0 || again[0].Initial {
 		t.Errorf("what was missed came as %d updates, the first of them initial", len(again))
@@ -82,7 +82,7 @@ func TestKubeWatch(t *testing.T) {
 // why, and no secret.
 func TestKubeWatchRefused(t *testing.T) {
 	k := theKube(t)
-	cut := newLine(t, k)
+	cut := newWire(t, k)
 	cut.cut()
 	wrong := k.rewritten(t, func(c *clientcmdapi.Config) { c.AuthInfos["observer"].Token = "not-the-token" })
 	for _, tc := range []struct {
@@ -264,8 +264,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// line is a way to the API server that can be cut.
-type line struct {
+// wire is a way to the API server that can be cut.
+type wire struct {
 	kubeconfig string
 	to         string
 
@@ -274,15 +274,15 @@ type line struct {
 	open  map[net.Conn]bool
 }
 
-// newLine listens on a port of its own for the API server.
-func newLine(t *testing.T, k *kube) *line {
+// newWire listens on a port of its own for the API server.
+func newWire(t *testing.T, k *kube) *wire {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { l.Close() })
 	server, err := url.Parse(k.config(t, "admin").Host)
 	must(t, err)
-	out := &line{to: server.Host, open: map[net.Conn]bool{}}
+	out := &wire{to: server.Host, open: map[net.Conn]bool{}}
 	out.kubeconfig = k.rewritten(t, func(c *clientcmdapi.Config) {
 		for _, cluster := range c.Clusters {
 			cluster.Server = "https://" + l.Addr().String()
@@ -302,45 +302,45 @@ func newLine(t *testing.T, k *kube) *line {
 }
 
 // carry connects one client, unless the line is cut.
-func (l *line) carry(client net.Conn) {
+func (w *wire) carry(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", l.to)
+	server, err := net.Dial("tcp", w.to)
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	l.mu.Lock()
-	if l.isCut {
-		l.mu.Unlock()
+	w.mu.Lock()
+	if w.isCut {
+		w.mu.Unlock()
 		return
 	}
-	l.open[client], l.open[server] = true, true
-	l.mu.Unlock()
+	w.open[client], w.open[server] = true, true
+	w.mu.Unlock()
 	go func() {
 		_, _ = io.Copy(server, client)
 		server.Close()
 	}()
 	_, _ = io.Copy(client, server)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, client)
-	delete(l.open, server)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.open, client)
+	delete(w.open, server)
 }
 
 // cut ends all connections, and lets nobody through.
-func (l *line) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.isCut = true
-	for conn := range l.open {
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isCut = true
+	for conn := range w.open {
 		conn.Close()
 	}
 }
 
-func (l *line) mend() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.isCut = false
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isCut = false
 }
 
 // rewritten returns the path of a kubeconfig that differs from the stack's.

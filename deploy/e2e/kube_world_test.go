@@ -51,7 +51,7 @@ var (
 	groups       = []string{"", "", "apps", "batch", "made-up.invalid"}
 	resources    = []string{"pods", "secrets", "configmaps", "deployments", "jobs", "nodes"}
 	subresources = []string{"", "", "", "exec", "log", "scale"}
-	names        = []string{"", "red", "green", "blue"}
+	objectNames  = []string{"", "red", "green", "blue"}
 	paths        = []string{"/metrics", "/logs", "/logs/", "/logs/kubelet", "/made/up", "/madeup", "/apis/made-up.invalid"}
 	pathRules    = []string{"/metrics", "/logs/*", "/made*", "/made/*", "/apis/made-up.invalid", "/logs", "*"}
 )
@@ -145,7 +145,7 @@ func (w *world) rule(cluster bool) rbacv1.PolicyRule {
 		rule.Resources = append(rule.Resources, name)
 	}
 	if r.IntN(4) == 0 {
-		rule.ResourceNames = []string{pick(r, names[1:]), pick(r, names[1:])}
+		rule.ResourceNames = []string{pick(r, objectNames[1:]), pick(r, objectNames[1:])}
 	}
 	return rule
 }
@@ -366,7 +366,7 @@ func (w *world) request() *rbac.Request {
 		req.Namespace = pick(r, w.namespaces)
 	}
 	req.APIGroup, req.Resource, req.Subresource = pick(r, groups), pick(r, resources), pick(r, subresources)
-	req.Object = pick(r, names)
+	req.Object = pick(r, objectNames)
 	if r.IntN(30) == 0 {
 		// Words that only a star in a rule stands for, and the star itself.
 		req.Verb, req.Resource = pick(r, []string{"approve", "*"}), pick(r, []string{"made-ups", "*"})
