@@ -90,11 +90,13 @@ func (a *App) buildPipeline() {
 		log:      a.log,
 		now:      time.Now,
 		policies: policies,
+		kept:     keptVersions(a.cfg),
 		decode:   newDecodeStage(a.cfg, policies),
 		recorded: a.o.Recorded,
 	}
 	p.engine = newEngine(a.cfg, policies, p.found)
 	p.engine.learned = p.board.learned
+	policies.settled = p.settled // partitions may be far apart
 	if a.cfg.Tenants.Overrides != "" {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
 	}

@@ -37,6 +37,7 @@ type pipeline struct {
 	// recorded tells that event time is a recording's.
 	recorded bool
 	policies *policies
+	kept     int64 // how long versions of policies are kept, in nanoseconds
 	limits   limits
 	journal  *journal
 	deciding bool // the last decision could not be written down
@@ -84,7 +85,7 @@ func (p *pipeline) decide(now time.Time) {
 		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)
 	}
 	if err == nil && p.journal != nil {
-		err = p.journal.foldIfDue(p.settled())
+		err = p.journal.foldIfDue(time.Unix(0, p.settled()))
 	}
 	if failing := err != nil; failing != p.deciding {
 		p.deciding = failing
@@ -98,15 +99,15 @@ func (p *pipeline) decide(now time.Time) {
 
 // settled is the event time before which no event can come that counts: of what
 // was decided before, the outcome is enough.
-func (p *pipeline) settled() time.Time {
-	return time.Unix(0, max(p.engine.windows.Stats().Watermark-p.policies.keep, 0))
+func (p *pipeline) settled() int64 {
+	return max(p.engine.windows.Stats().Watermark-p.kept, 0)
 }
 
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
 // to their journal.
 func (p *pipeline) keepDecisions(j *journal, decided []decision) {
 	p.policies.newest = p.engine.windows.Stats().Newest
-	decided = fold(decided, p.settled())
+	decided = fold(decided, time.Unix(0, p.settled()))
 	p.policies.restore(decided)
 	for i := range decided {
 		p.limits.enact(&decided[i], p.engine.windows)

@@ -20,6 +20,10 @@ import (
 // next one is in force, beyond what an event can be late and still count.
 const keepVersions = time.Hour
 
+func keptVersions(cfg *Config) int64 {
+	return int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + keepVersions)
+}
+
 // maxRecent bounds the versions of a policy that are shown.
 const maxRecent = 20
 
@@ -35,9 +39,12 @@ type policies struct {
 	log     *slog.Logger
 	metrics policyMetrics
 
-	// maxAhead is how far an event's time may lie ahead of its record, and keep
-	// how long a version is kept that is not in force any more.
-	maxAhead, keep int64
+	// maxAhead is how far an event's time may lie ahead of its record.
+	maxAhead int64
+	// settled is the event time before which no event can come that counts: of the
+	// versions before it the last one is enough. It is asked by the goroutine
+	// that decodes.
+	settled func() int64
 	// learns says whose audit log changes its policy.
 	learns func(tenant string) bool
 
@@ -108,12 +115,13 @@ func newPolicyMetrics(reg prometheus.Registerer) policyMetrics {
 }
 
 func newPolicies(cfg *Config, log *slog.Logger, reg prometheus.Registerer) *policies {
-	return &policies{
+	p := &policies{
 		pane: int64(cfg.Cluster.Pane), maxAhead: int64(cfg.Cluster.MaxAhead),
-		keep:   int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + keepVersions),
 		learns: cfg.Roles.learns, log: log, metrics: newPolicyMetrics(reg),
 		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, unseen: map[string]uint64{},
 	}
+	p.settled = func() int64 { return p.newest - keptVersions(cfg) }
+	return p
 }
 
 // own makes a policy of its own for a tenant.
@@ -303,7 +311,7 @@ func (p *policies) build(t *tenantPolicy) {
 		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", eventTime(t.due))
 	}
 	t.waiting, t.by = 0, nil
-	t.versions.Forget(p.newest - p.keep)
+	t.versions.Forget(p.settled())
 }
 
 // observe notes how far event time has come, and learns from an event that wrote

@@ -10,7 +10,6 @@ import (
 
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
-	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/review"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -104,33 +103,9 @@ func (v *roleView) Families(tenant string) []web.Families {
 	var out []web.Families
 	for _, name := range v.board.named(tenant) {
 		if f := v.board.tenants[name].families; f != nil {
-			out = append(out, familiesView(f))
+			out = append(out, review.Families(f))
 		}
 	}
-	return out
-}
-
-func familiesView(f *family.Families) web.Families {
-	out := web.Families{
-		Tenant: cleaned(f.Tenant), LearnedAt: time.Unix(0, f.At).UTC(),
-		Roles: f.Roles, Compared: f.Compared, Stability: f.Stability,
-	}
-	if f.Compared > 0 {
-		silhouette := f.Silhouette
-		out.Silhouette = &silhouette
-	}
-	for i := range f.Families {
-		one := &f.Families[i]
-		members := make([]string, len(one.Members))
-		for k, m := range one.Members {
-			members[k] = cleaned(m)
-		}
-		out.Families = append(out.Families, web.Family{
-			ID: one.ID, Name: cleaned(one.Name), Class: one.Class.String(),
-			Members: members, Silhouette: one.Silhouette, Since: time.Unix(0, one.Since).UTC(),
-		})
-	}
-	slices.SortStableFunc(out.Families, func(a, b web.Family) int { return cmp.Compare(len(b.Members), len(a.Members)) })
 	return out
 }
 
