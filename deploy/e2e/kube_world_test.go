@@ -269,6 +269,7 @@ func (w *world) change(t *testing.T) {
 	for i := range roles.Items {
 		role := &roles.Items[i]
 		switch {
+		case !slices.Contains(w.clusterRoles, role.Name): // somebody needs it
 		case w.random.IntN(6) == 0:
 			must(t, r.ClusterRoles().Delete(ctx, role.Name, metav1.DeleteOptions{}))
 		case role.AggregationRule == nil && w.random.IntN(4) == 0:
