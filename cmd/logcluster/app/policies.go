@@ -308,10 +308,18 @@ func (p *policies) build(t *tenantPolicy) {
 		t.recent = slices.Insert(t.recent, 0, policyVersion{t.number, t.due, t.waiting, t.by})
 		t.recent = t.recent[:min(len(t.recent), maxRecent)]
 		p.metrics.versions.Inc()
-		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", eventTime(t.due))
+		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", since(t.due))
 	}
 	t.waiting, t.by = 0, nil
 	t.versions.Forget(p.settled())
+}
+
+// since says from when a version is in force.
+func since(from int64) string {
+	if from == 0 {
+		return "the beginning"
+	}
+	return time.Unix(0, from).UTC().Format(time.RFC3339)
 }
 
 // observe notes how far event time has come, and learns from an event that wrote
