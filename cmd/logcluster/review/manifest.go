@@ -20,7 +20,9 @@ import (
 // was used and no more, as YAML for `kubectl apply -f -`. Their names end in the
 // suffix, so that nothing changes until somebody binds them. With an empty one
 // they take the place of the roles they are made from; aggregated ClusterRoles
-// are left out then, since a controller writes their rules.
+// are left out then, since a controller writes their rules, and so are those that
+// they are aggregated from, since what was used through them is not theirs to
+// lose.
 func (u *UsageReport) WriteManifests(w io.Writer, suffix string) error {
 	_, err := fmt.Fprintf(w, "# What was used from %s to %s (%s, %s).\n# What happens more rarely is not in it: read before you apply.\n",
 		u.Observed.From.Format(time.RFC3339), u.Observed.To.Format(time.RFC3339),
@@ -46,7 +48,9 @@ func (r *RoleUsage) writeManifest(w io.Writer, suffix string) error {
 	case len(r.UsedRules) == 0:
 		why = "bound, never used"
 	case suffix == "" && r.aggregated:
-		why = "aggregated: its rules are those of other roles; tighten these"
+		why = "aggregated: a controller writes its rules"
+	case suffix == "" && r.member:
+		why = "aggregated into another role, through which more of it may be used"
 	}
 	if why != "" {
 		_, err := fmt.Fprintf(w, "# %s: %s\n", safe(r.Role), why)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/memo"
@@ -34,6 +36,8 @@ type Usage struct {
 	roles  map[rbac.Role]*roleUse
 	// aggregated are the ClusterRoles whose rules a controller writes.
 	aggregated map[rbac.Role]bool
+	// members are the ClusterRoles that they are made of.
+	members map[rbac.Role]bool
 
 	seen   *memo.Cache[*attribution]
 	key    []byte
@@ -53,15 +57,35 @@ func NewUsage(o rbac.Objects, names int) (*Usage, error) {
 		return nil, fmt.Errorf("read role policy: %w", err)
 	}
 	u := &Usage{
-		policy: p, names: names, roles: map[rbac.Role]*roleUse{}, aggregated: map[rbac.Role]bool{},
+		policy: p, names: names, roles: map[rbac.Role]*roleUse{}, aggregated: map[rbac.Role]bool{}, members: map[rbac.Role]bool{},
 		seen: memo.New[*attribution](attributionsHeld),
 	}
 	for i := range o.ClusterRoles {
-		if o.ClusterRoles[i].AggregationRule != nil {
-			u.aggregated[rbac.Role{Name: o.ClusterRoles[i].Name}] = true
+		if o.ClusterRoles[i].AggregationRule == nil {
+			continue
+		}
+		u.aggregated[rbac.Role{Name: o.ClusterRoles[i].Name}] = true
+		if err := u.aggregates(o.ClusterRoles[i].AggregationRule, o.ClusterRoles); err != nil {
+			return nil, fmt.Errorf("read role policy: %w", err)
 		}
 	}
 	return u, nil
+}
+
+// aggregates notes which roles a rule selects.
+func (u *Usage) aggregates(rule *rbacv1.AggregationRule, roles []rbacv1.ClusterRole) error {
+	for i := range rule.ClusterRoleSelectors {
+		selector, err := metav1.LabelSelectorAsSelector(&rule.ClusterRoleSelectors[i])
+		if err != nil {
+			return err
+		}
+		for k := range roles {
+			if selector.Matches(labels.Set(roles[k].Labels)) {
+				u.members[rbac.Role{Name: roles[k].Name}] = true
+			}
+		}
+	}
+	return nil
 }
 
 // roleUse is what was done under one role.

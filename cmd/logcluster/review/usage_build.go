@@ -20,16 +20,18 @@ func (u *Usage) Report(observed Span) *UsageReport {
 		if use == nil {
 			use = newRoleUse()
 		}
-		report.Roles = append(report.Roles, newRoleUsage(&info, use, u.aggregated[info.Role]))
+		r := newRoleUsage(&info, use)
+		r.aggregated, r.member = u.aggregated[info.Role], u.members[info.Role]
+		report.Roles = append(report.Roles, r)
 	}
 	slices.SortFunc(report.Roles, func(a, b RoleUsage) int { return compareUsage(&a, &b) })
 	return report
 }
 
-func newRoleUsage(info *rbac.RoleInfo, use *roleUse, aggregated bool) RoleUsage {
+func newRoleUsage(info *rbac.RoleInfo, use *roleUse) RoleUsage {
 	r := RoleUsage{
 		Role: info.Role.Key(), Power: info.Power.Class, Events: use.events, Sole: use.sole,
-		LastUsed: timeOf(use.last), Bindings: []BindingUsage{}, ref: info.Role, aggregated: aggregated,
+		LastUsed: timeOf(use.last), Bindings: []BindingUsage{}, ref: info.Role,
 		Namespaces: notNil(slices.Sorted(maps.Keys(use.namespaces))),
 	}
 	r.compare(info.Rules, use)

@@ -56,8 +56,10 @@ type RoleUsage struct {
 	Namespaces []string       `json:"namespaces"`
 	Bindings   []BindingUsage `json:"bindings"`
 
-	ref        rbac.Role
-	aggregated bool
+	ref rbac.Role
+	// aggregated says that a controller writes the role's rules, member that the
+	// role is aggregated into another one.
+	aggregated, member bool
 }
 
 // WildcardUsage says what of a rule with a wildcard was used.

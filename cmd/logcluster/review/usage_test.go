@@ -300,18 +300,22 @@ func TestManifests(t *testing.T) {
 		ClusterRoles: []rbacv1.ClusterRole{
 			clusterRole(hostile, rule("get", "*", "*", "")), clusterRole("idle", rule("get", "core", "pods", "")),
 			{
+				ObjectMeta: metav1.ObjectMeta{Name: "part", Labels: map[string]string{"into": "sum"}},
+				Rules:      []rbacv1.PolicyRule{rule("get", "core", "pods", "")},
+			},
+			{
 				ObjectMeta:      metav1.ObjectMeta{Name: "sum", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
-				AggregationRule: &rbacv1.AggregationRule{}, Rules: []rbacv1.PolicyRule{rule("get", "core", "pods", "")},
+				AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"into": "sum"}}}}, Rules: []rbacv1.PolicyRule{rule("get", "core", "pods", "")},
 			},
 		},
 		ClusterRoleBindings: []rbacv1.ClusterRoleBinding{
-			clusterBinding("a", hostile, "eve"), clusterBinding("i", "idle", "zoe"), clusterBinding("s", "sum", "eve"),
+			clusterBinding("p", "part", "eve"), clusterBinding("a", hostile, "eve"), clusterBinding("i", "idle", "zoe"), clusterBinding("s", "sum", "eve"),
 		},
 	}, 0)
 	u.Add(event("eve", "get", "pods", "b\nc", ""))
 	u.Add(event("eve", "get", "odd: {name\n---\n}.example", "b\nc", ""))
 	report := u.Report(Span{})
-	for suffix, want := range map[string][]string{"-least": {hostile + "-least", "sum-least"}, "": {hostile}} {
+	for suffix, want := range map[string][]string{"-least": {hostile + "-least", "part-least", "sum-least"}, "": {hostile}} {
 		var text bytes.Buffer
 		if err := report.WriteManifests(&text, suffix); err != nil {
 			t.Fatal(err)
