@@ -26,6 +26,7 @@ func newConfig(t terminal) *cobra.Command {
   logcluster config reference | less
   logcluster config show --config logcluster.yaml --set web.listen=:8080`,
 		Args: cobra.NoArgs,
+		RunE: onlyHelp, DisableFlagsInUseLine: true,
 	}
 	printer := func(use, short, text string) *cobra.Command {
 		return &cobra.Command{

@@ -79,8 +79,10 @@ func newProduce(t terminal, logs *logFlags) *cobra.Command {
 
 // apply turns the flags into options.
 func (f *produceFlags) apply(o *produce.Options, s *settings) error {
+	if err := errors.Join(oneOf("key", f.key, "user", "none"), oneOf("rebase", f.rebase, "", "now")); err != nil {
+		return err
+	}
 	speed, err := produce.ParseSpeed(f.speed)
-	err = errors.Join(err, oneOf("key", f.key, "user", "none"), oneOf("rebase", f.rebase, "", "now"))
 	if f.rebase != "" && slices.Contains(o.Files, "-") {
 		err = errors.Join(err, errors.New("--rebase reads the files twice and can't be used with stdin"))
 	}

@@ -42,6 +42,7 @@ func newRBAC(t terminal, logs *logFlags) *cobra.Command {
   logcluster rbac verify --rbac rbac.yaml audit.jsonl.zst
   logcluster rbac families --rbac rbac.yaml audit.jsonl.zst`,
 		Args: cobra.NoArgs,
+		RunE: onlyHelp, DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
 		newRBACExplain(t, logs), newRBACRisky(t), newRBACUnused(t, logs), newRBACVerify(t), newRBACFamilies(t, logs),

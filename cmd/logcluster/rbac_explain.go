@@ -74,6 +74,9 @@ func newRBACExplain(t terminal, logs *logFlags) *cobra.Command {
 	flags.StringVar(&f.tenant, "tenant", "", "`tenant` to look up the family in (default: the first that knows it)")
 	outputFlag(cmd, &f.output, "how the result is written: table or json", outputTable, outputJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := errors.Join(oneOf("output", f.output, outputTable, outputJSON), onlyStdin(f.from)); err != nil {
+			return err
+		}
 		f.subject = args[0]
 		r, err := f.request()
 		if err != nil {
@@ -95,7 +98,7 @@ func (f *rbacExplainFlags) request() (*rbac.Request, error) {
 		User: f.subject, Groups: f.groups, Verb: f.verb, APIGroup: group, Resource: resource, Subresource: sub,
 		Namespace: f.namespace, Object: f.name, Path: f.path,
 	}
-	errs := []error{oneOf("output", f.output, outputTable, outputJSON), onlyStdin(f.from)}
+	var errs []error
 	if f.server != "" && len(f.from) > 0 {
 		errs = append(errs, errors.New("a family comes --from a recording or from a --server, not both"))
 	}

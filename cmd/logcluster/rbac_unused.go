@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 
 	"github.com/logcluster/logcluster/cmd/logcluster/app"
 	"github.com/logcluster/logcluster/cmd/logcluster/review"
@@ -60,6 +62,7 @@ func newRBACUnused(t terminal, logs *logFlags) *cobra.Command {
 	outputFlag(cmd, &f.output, "how the result is written: table or json", outputTable, outputJSON)
 	flags.BoolVar(&f.suggest, "suggest", false, "print manifests of what was used, and nothing else")
 	flags.StringVar(&f.suffix, "suffix", "-least", "what the names of suggested roles end in")
+	cmd.MarkFlagsMutuallyExclusive("suggest", "output")
 	flags.IntVar(&f.names, "name-objects", 0, "name objects where at most this many were touched one by one")
 	flags.IntVar(&f.rules, "rules", 8, "how many rules of a kind a table lists for a role")
 	s := addSettings(cmd, true)
@@ -86,6 +89,9 @@ func (f *rbacUnusedFlags) validate() error {
 	err := errors.Join(oneOf("output", f.output, outputTable, outputJSON), onlyStdin(f.from))
 	if f.names < 0 || f.names > maxNameObjects {
 		err = errors.Join(err, fmt.Errorf("%w: --name-objects %d is not between 0 and %d", errUsage, f.names, maxNameObjects))
+	}
+	if wrong := path.IsValidPathSegmentPrefix(f.suffix); len(wrong) > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: --suffix %q %s", errUsage, f.suffix, strings.Join(wrong, ", ")))
 	}
 	if f.rules < 0 {
 		err = errors.Join(err, fmt.Errorf("%w: --rules %d is negative", errUsage, f.rules))

@@ -45,7 +45,13 @@ func execute(t terminal, args []string) int {
 
 	started := false
 	root := newRoot(t)
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		// Cobra looks for missing flags only after this hook, and its complaint
+		// would pass for a failure of a command that has started.
+		err := errors.Join(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups())
+		started = err == nil
+		return err
+	}
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err, started)
@@ -104,6 +110,11 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  check: the configuration is valid, but something in it does not work
 `
+
+// onlyHelp is run by a command that has subcommands alone: without a name it
+// prints its help, and a wrong name is an error, which cobra makes of it only
+// for a command that runs.
+func onlyHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func newRoot(t terminal) *cobra.Command {
 	root := &cobra.Command{
