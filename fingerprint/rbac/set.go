@@ -55,23 +55,68 @@ func NewSet(o Objects) *Set {
 // them) is not applied: sources that tell of the same cluster may do so in any
 // order. A deletion is always applied. The rules and subjects of the object are
 // shared: it must not be modified afterwards.
-func (s *Set) Apply(c Change) (changed bool) { return s.visit(c, true) }
+func (s *Set) Apply(c Change) (changed bool) { return s.visit(c, apply) }
+
+// Put is [Set.Apply] whatever the resource versions say: they go back where a
+// cluster is restored from a backup, or a file from its history.
+func (s *Set) Put(c Change) (changed bool) { return s.visit(c, put) }
 
 // Needs reports whether [Set.Apply] would change what a policy answers or could
 // answer.
-func (s *Set) Needs(c Change) bool { return s.visit(c, false) }
+func (s *Set) Needs(c Change) bool { return s.visit(c, look) }
 
-// visit reports whether a change changes something, and carries it out if asked.
-func (s *Set) visit(c Change, apply bool) (changed bool) {
+// Get returns the object that a change is about as the set holds it, and whether
+// it holds it. It must not be modified.
+func (s *Set) Get(c Change) (held Change, ok bool) {
 	switch {
 	case c.Role != nil:
-		return visit(s.roles, leanRole(c.Role), c.Deleted, sameRole, apply)
+		held.Role, ok = get(s.roles, leanRole(c.Role))
 	case c.ClusterRole != nil:
-		return visit(s.clusterRoles, leanClusterRole(c.ClusterRole), c.Deleted, sameClusterRole, apply)
+		held.ClusterRole, ok = get(s.clusterRoles, leanClusterRole(c.ClusterRole))
 	case c.RoleBinding != nil:
-		return visit(s.roleBindings, leanRoleBinding(c.RoleBinding), c.Deleted, sameRoleBinding, apply)
+		held.RoleBinding, ok = get(s.roleBindings, leanRoleBinding(c.RoleBinding))
 	case c.ClusterRoleBinding != nil:
-		return visit(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding), c.Deleted, sameClusterRoleBinding, apply)
+		held.ClusterRoleBinding, ok = get(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding))
+	}
+	return held, ok
+}
+
+// IsOlder reports whether the object of a change is certainly an earlier version
+// than that of another one, by their resource versions. A deletion has none.
+func (c Change) IsOlder(than Change) bool {
+	switch {
+	case c.Role != nil && than.Role != nil:
+		return isOlder(c.Role, than.Role)
+	case c.ClusterRole != nil && than.ClusterRole != nil:
+		return isOlder(c.ClusterRole, than.ClusterRole)
+	case c.RoleBinding != nil && than.RoleBinding != nil:
+		return isOlder(c.RoleBinding, than.RoleBinding)
+	case c.ClusterRoleBinding != nil && than.ClusterRoleBinding != nil:
+		return isOlder(c.ClusterRoleBinding, than.ClusterRoleBinding)
+	}
+	return false
+}
+
+// visiting is what is done with a change.
+type visiting uint8
+
+const (
+	look  visiting = iota // nothing
+	apply                 // carried out, unless the object is older
+	put                   // carried out
+)
+
+// visit reports whether a change changes something, and carries it out if asked.
+func (s *Set) visit(c Change, how visiting) (changed bool) {
+	switch {
+	case c.Role != nil:
+		return visit(s.roles, leanRole(c.Role), c.Deleted, sameRole, how)
+	case c.ClusterRole != nil:
+		return visit(s.clusterRoles, leanClusterRole(c.ClusterRole), c.Deleted, sameClusterRole, how)
+	case c.RoleBinding != nil:
+		return visit(s.roleBindings, leanRoleBinding(c.RoleBinding), c.Deleted, sameRoleBinding, how)
+	case c.ClusterRoleBinding != nil:
+		return visit(s.clusterRoleBindings, leanClusterRoleBinding(c.ClusterRoleBinding), c.Deleted, sameClusterRoleBinding, how)
 	}
 	return false
 }
@@ -143,22 +188,29 @@ type object[T any] interface {
 
 // visit reports whether putting or deleting an object of one kind changes
 // something, and does it if asked.
-func visit[T any, P object[T]](in collection[T], o P, deleted bool, same func(a, b *T) bool, apply bool) bool {
-	name := Role{Namespace: o.GetNamespace(), Name: o.GetName()}
+func visit[T any, P object[T]](in collection[T], o P, deleted bool, same func(a, b *T) bool, how visiting) bool {
+	name := nameOf(o)
 	held, known := in[name]
 	if deleted {
-		if apply {
+		if how != look {
 			delete(in, name)
 		}
 		return known
 	}
-	if known && isOlder(o, P(held)) {
+	if known && how != put && isOlder(o, P(held)) {
 		return false
 	}
-	if apply {
+	if how != look {
 		in[name] = o
 	}
 	return !known || !same(held, o)
+}
+
+func nameOf(o metav1.Object) Role { return Role{Namespace: o.GetNamespace(), Name: o.GetName()} }
+
+func get[T any, P object[T]](in collection[T], o P) (*T, bool) {
+	held, ok := in[nameOf(o)]
+	return held, ok
 }
 
 // isOlder reports whether o is certainly an earlier version than held.

@@ -9,18 +9,21 @@
 //
 // # Who wins
 //
-// A source tells what has changed in its own view, object by object, and does
-// not know of the others; they are merged by applying all changes to one
-// [rbac.Set]. So of two sources that know an object (by kind, namespace and name)
-// the one that spoke last is believed, with one exception: an object whose
-// resourceVersion is lower than that of the one held is an older version of it
-// and is ignored. A source that deletes an object deletes it for all: it was told
-// that it is gone. Where files describe the cluster that is watched, the cluster
-// corrects them at once; an object that only the files have stays.
+// A source tells what has changed in its own view, object by object (by kind,
+// namespace and name), and does not know of the others. A watched cluster is the
+// truth about the objects it has: files say nothing against it, in whichever order
+// the two speak; an object that only the files have stays. Between files and the
+// audit log the one that spoke last is believed, but an object in a file whose
+// resourceVersion is lower than that of the one the log told is an older version of
+// it and is ignored, and so is one in the log that is older than what is held.
+// Within one source the order in which it speaks counts and no version: where a
+// cluster is restored from a backup they go back. A source that deletes an object
+// deletes it for all: it was told that it is gone.
 //
 // A deletion has no version. The audit log comes later than a watch, and a
 // deletion in it may be of an object that has been made anew since: whoever
-// watches a cluster does not use [FromEvent] for it.
+// watches a cluster does not use [FromEvent] for it, and what it told before is
+// gone where the cluster does not have it.
 //
 // # What a cluster must allow
 //

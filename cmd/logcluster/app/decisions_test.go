@@ -96,9 +96,10 @@ func TestFoldChangesNothing(t *testing.T) {
 }
 
 func anyDecision(t *rapid.T, i int, from time.Time) decision {
-	d := decision{From: from, Source: rapid.SampledFrom([]string{policy.SourceFiles, policy.SourceAudit, "limits"}).Draw(t, "source")}
+	d := decision{From: from, Source: rapid.SampledFrom([]string{policy.SourceFiles, policy.SourceCluster, policy.SourceAudit, "limits"}).Draw(t, "source")}
 	name := fmt.Sprint("b", rapid.IntRange(0, 3).Draw(t, "binding"))
 	change := bound(name, fmt.Sprint("r", rapid.IntRange(0, 3).Draw(t, "role")), "u")
+	change.ClusterRoleBinding.ResourceVersion = rapid.SampledFrom([]string{"", "1", "2", "3"}).Draw(t, "resource version")
 	if rapid.Bool().Draw(t, "deleted") {
 		change = unbound(name)
 	}

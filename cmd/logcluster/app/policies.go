@@ -3,6 +3,7 @@ package app
 import (
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,8 @@ import (
 
 // keepVersions is how long (event time) a version of a policy is kept after the
 // next one is in force, beyond what an event can be late and still count.
-const keepVersions = time.Hour
+// A large policy is megabytes, and there may be a version a pane.
+const keepVersions = 10 * time.Minute
 
 func keptVersions(cfg *Config) int64 {
 	return int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + keepVersions)
@@ -56,6 +58,9 @@ type policies struct {
 	// tenants are those with a policy of their own; the empty one is for
 	// everybody else.
 	tenants map[string]*tenantPolicy
+	// begun says that an event was decoded or a decision of an earlier run was
+	// restored: no policy can be in force from the beginning any more.
+	begun bool
 	// newest is the highest event time that was decoded.
 	newest int64
 	// read is how far partitions were read for changes.
@@ -74,7 +79,7 @@ type update struct {
 type tenantPolicy struct {
 	set *rbac.Set
 	// said is what each source has said last. Sources are merged object by
-	// object: the last one to write an object has it.
+	// object; package policy says who wins.
 	said     map[string]*rbac.Set
 	versions rbac.Versions
 	// waiting are changes of set since the last version, in force from due on.
@@ -155,8 +160,24 @@ func (p *policies) At(tenant string, time int64) *rbac.Policy {
 	}
 	if t.waiting > 0 && time >= t.due {
 		p.build(t)
+		t.versions.Forget(p.settled())
 	}
 	return t.versions.At(time)
+}
+
+// latest returns the newest policy of a tenant, for people, nil without one. It
+// may be asked by any goroutine.
+func (p *policies) latest(tenant string) *rbac.Policy {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.of(tenant)
+	if t == nil {
+		return nil
+	}
+	if t.waiting > 0 {
+		p.build(t)
+	}
+	return t.versions.At(math.MaxInt64)
 }
 
 // know notes whom to ask how a source is doing.
@@ -197,13 +218,11 @@ func (p *policies) settle(now int64) error {
 func (p *policies) take(u *update, now int64) error {
 	t := p.own(u.tenant)
 	changes := u.Changes
-	if said := t.said[u.Source]; u.Initial && said != nil {
-		// What the source said before the restart is known: only what has
-		// changed since counts.
-		changes = rbac.Diff(said.Objects(), objectsOf(u.Changes))
+	if u.Initial {
+		changes = t.since(u)
 	}
 	d := &decision{Tenant: u.tenant, Source: u.Source, Policy: changes}
-	if t.number > 0 || t.waiting > 0 {
+	if p.begun && (t.number > 0 || t.waiting > 0) {
 		d.From = time.Unix(0, p.nextPane(max(p.newest+1, now))).UTC()
 	}
 	if len(changes) == 0 {
@@ -212,12 +231,34 @@ func (p *policies) take(u *update, now int64) error {
 	return p.decide(d)
 }
 
-func objectsOf(changes []rbac.Change) rbac.Objects {
-	set := rbac.NewSet(rbac.Objects{})
-	for i := range changes {
-		set.Apply(changes[i])
+// since returns what has changed since a source spoke last, perhaps before a
+// restart, by all that it knows now. What the audit log told before a cluster was
+// watched is gone where the cluster does not have it.
+func (t *tenantPolicy) since(u *update) []rbac.Change {
+	now := rbac.NewSet(rbac.Objects{})
+	for i := range u.Changes {
+		now.Apply(u.Changes[i])
 	}
-	return set.Objects()
+	changes := rbac.Diff(t.heard(u.Source).Objects(), now.Objects())
+	if u.Source != policy.SourceCluster {
+		return changes
+	}
+	for _, c := range rbac.Diff(t.heard(policy.SourceAudit).Objects(), now.Objects()) {
+		if _, listed := t.heard(u.Source).Get(c); c.Deleted && !listed {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+// heard returns what a source has said.
+func (t *tenantPolicy) heard(source string) *rbac.Set {
+	said := t.said[source]
+	if said == nil {
+		said = rbac.NewSet(rbac.Objects{})
+		t.said[source] = said
+	}
+	return said
 }
 
 // nextPane returns the start of the first pane at or after the time.
@@ -252,36 +293,54 @@ func (p *policies) enact(d *decision) {
 		return
 	}
 	t := p.own(d.Tenant)
-	said := t.said[d.Source]
-	if said == nil {
-		said = rbac.NewSet(rbac.Objects{})
-		t.said[d.Source] = said
-	}
-	for i := range d.Policy {
-		said.Apply(d.Policy[i])
-	}
+	changes := t.hear(d)
 	from := int64(0)
 	if !d.From.IsZero() {
 		from = d.From.UnixNano()
 	}
-	p.apply(t, d, from)
+	p.apply(t, d.Source, changes, from)
 	if d.Tenant == "" {
 		for _, name := range slices.Sorted(maps.Keys(p.tenants)) {
 			if other := p.tenants[name]; other.inherits {
-				p.apply(other, d, from)
+				p.apply(other, d.Source, changes, from)
 			}
 		}
 	}
 }
 
-// apply changes a policy from an event time on.
-func (p *policies) apply(t *tenantPolicy, d *decision, from int64) {
+// hear notes what a source says, and returns what counts of it: about an object
+// that is watched in a cluster, nobody else is believed.
+func (t *tenantPolicy) hear(d *decision) []rbac.Change {
+	counts := make([]rbac.Change, 0, len(d.Policy))
+	for _, c := range d.Policy {
+		t.heard(d.Source).Put(c)
+		if d.Source == policy.SourceCluster {
+			if c.Deleted {
+				t.heard(policy.SourceAudit).Put(c)
+			}
+		} else if _, watched := t.heard(policy.SourceCluster).Get(c); watched {
+			continue
+		}
+		counts = append(counts, c)
+	}
+	return counts
+}
+
+// apply changes a policy from an event time on. Files that were written before
+// what the audit log told of an object do not overrule it. All that holds depends
+// on what each source said last, in which order, and on nothing before it: so a
+// journal can be folded.
+func (p *policies) apply(t *tenantPolicy, source string, changes []rbac.Change, from int64) {
 	from = max(from, t.due)
 	if t.waiting > 0 && from > t.due {
 		p.build(t)
+		t.versions.Forget(p.settled())
 	}
-	for i := range d.Policy {
-		if t.set.Apply(d.Policy[i]) {
+	for _, c := range changes {
+		if told, ok := t.heard(policy.SourceAudit).Get(c); ok && source == policy.SourceFiles && !c.Deleted && c.IsOlder(told) {
+			c = told
+		}
+		if t.set.Put(c) {
 			t.waiting++
 		}
 	}
@@ -289,12 +348,13 @@ func (p *policies) apply(t *tenantPolicy, d *decision, from int64) {
 		return
 	}
 	t.due = from
-	if !slices.Contains(t.by, d.Source) {
-		t.by = append(t.by, d.Source)
+	if !slices.Contains(t.by, source) {
+		t.by = append(t.by, source)
 	}
 }
 
-// build makes the waiting changes a version.
+// build makes the waiting changes a version. What changes before it is in force
+// takes its place.
 func (p *policies) build(t *tenantPolicy) {
 	objects := t.set.Objects()
 	built, err := rbac.New(objects)
@@ -311,7 +371,6 @@ func (p *policies) build(t *tenantPolicy) {
 		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", since(t.due))
 	}
 	t.waiting, t.by = 0, nil
-	t.versions.Forget(p.settled())
 }
 
 // since says from when a version is in force.
@@ -328,6 +387,7 @@ func since(from int64) string {
 func (p *policies) observe(e *fingerprint.Event, from origin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.begun = true
 	if e.Time > p.newest && (from.time == 0 || e.Time <= from.time+p.maxAhead) {
 		p.newest = e.Time
 	}
@@ -431,6 +491,7 @@ func (p *policies) fork(tenant string) {
 // restore takes over the decisions of a journal, and how far event time had
 // come.
 func (p *policies) restore(list []decision) {
+	p.begun = p.begun || len(list) > 0 || p.newest > 0
 	for i := range list {
 		d := &list[i]
 		if d.Inherits && p.tenants[d.Tenant] == nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -133,6 +134,83 @@ func TestASourceStartsAgain(t *testing.T) {
 
 	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("c", "editor", "u")}})
 	wantRole(t, p, "a", begin+20*second, "ClusterRole/admin")
+}
+
+func versioned(c rbac.Change, version string) rbac.Change {
+	c.ClusterRoleBinding.ResourceVersion = version
+	return c
+}
+
+// After a cluster was restored from a backup its versions go back: what it says
+// holds all the same, and files do not overrule it.
+func TestAClusterIsBelieved(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{versioned(bound("b", "old", "u"), "4"), bound("only", "file", "u")}})
+	tell(t, p, 0, policy.Update{Source: policy.SourceCluster, Initial: true, Changes: []rbac.Change{versioned(bound("b", "viewer", "u"), "900")}})
+	wantRole(t, p, "a", begin, "ClusterRole/file,ClusterRole/viewer")
+	seen(p, begin)
+	tell(t, p, 0, policy.Update{Source: policy.SourceCluster, Changes: []rbac.Change{versioned(bound("b", "restored", "u"), "17")}})
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/file,ClusterRole/restored")
+	seen(p, begin+11*second)
+	tell(t, p, 0, policy.Update{Source: policy.SourceCluster, Initial: true, Changes: []rbac.Change{versioned(bound("b", "again", "u"), "3")}})
+	wantRole(t, p, "a", begin+20*second, "ClusterRole/again,ClusterRole/file")
+	seen(p, begin+21*second)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{unbound("b"), versioned(bound("only", "file2", "u"), "1")}})
+	wantRole(t, p, "a", begin+30*second, "ClusterRole/again,ClusterRole/file2")
+}
+
+// What the audit log told before a cluster was watched is gone where the cluster
+// does not have it.
+func TestAClusterEndsWhatTheLogTold(t *testing.T) {
+	p := testPolicies(t)
+	own := policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}}
+	p.told("a", own)
+	if err := p.settle(0); err != nil {
+		t.Fatal(err)
+	}
+	p.observe(written(t, begin, bound("evil", "admin", "u")), origin{time: begin, partition: 0})
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+	seen(p, begin+11*second)
+	p.told("a", policy.Update{Source: policy.SourceCluster, Initial: true})
+	if err := p.settle(0); err != nil {
+		t.Fatal(err)
+	}
+	wantRole(t, p, "a", begin+20*second, "ClusterRole/viewer")
+}
+
+// A file that goes back in its history holds, unless the log told later.
+func TestFilesGoBack(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{versioned(bound("b", "new", "u"), "9"), versioned(bound("c", "new", "u"), "9")}})
+	seen(p, begin)
+	p.observe(written(t, begin+second, versioned(bound("c", "told", "u"), "10")), origin{time: begin, partition: 0})
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{versioned(bound("b", "old", "u"), "5"), versioned(bound("c", "old", "u"), "5")}})
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/old,ClusterRole/told")
+	wantRole(t, p, "b", begin+10*second, "ClusterRole/old")
+}
+
+// What people ask does not disturb the stream, nor read what belongs to it.
+func TestPeopleAskWhileRecordsFlow(t *testing.T) {
+	p := testPolicies(t)
+	stream := 0
+	p.settled = func() int64 { stream++; return 0 }
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "r", "u")}})
+	view := roleView{nil, p}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			view.Explain("a", &rbac.Request{User: "u"})
+			view.Policies("")
+		}
+	}()
+	for i := range int64(100) {
+		stream++
+		seen(p, begin+i*10*second)
+		tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{bound("b", fmt.Sprint("r", i), "u")}})
+		wantRole(t, p, "a", begin+(i+1)*10*second, fmt.Sprint("ClusterRole/r", i))
+	}
+	<-done
 }
 
 func TestUnseenChangesAreCounted(t *testing.T) {

@@ -163,7 +163,7 @@ func eventTime(at int64) time.Time {
 
 // Explain implements [web.Roles].
 func (v *roleView) Explain(tenant string, r *rbac.Request) (web.Explanation, bool) {
-	policy := v.policies.At(tenant, math.MaxInt64)
+	policy := v.policies.latest(tenant)
 	if policy == nil {
 		return web.Explanation{}, false
 	}
