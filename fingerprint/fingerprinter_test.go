@@ -292,6 +292,18 @@ func with(p *rbac.Policy) fingerprint.Roles {
 	return fingerprint.Roles{Policies: fingerprint.Always(p)}
 }
 
+// inTurn is a policy for every other event, and another one for the others.
+func inTurn(a, b *rbac.Policy) fingerprint.Roles {
+	return fingerprint.Roles{Policies: &turns{a, b}}
+}
+
+type turns struct{ now, next *rbac.Policy }
+
+func (t *turns) At(string, int64) *rbac.Policy {
+	t.now, t.next = t.next, t.now
+	return t.now
+}
+
 // TestOfIsAPureFunction checks that the answer depends on the event alone: not
 // on the memory that its strings lie in, on the order of groups, on what was
 // asked before, or on evictions.
@@ -374,8 +386,10 @@ func traffic() []fingerprint.Event {
 }
 
 func TestOfDoesNotAllocate(t *testing.T) {
-	for name, resolver := range map[string]*rbac.Policy{"annotation": nil, "policy": policy(t)} {
-		f := fingerprint.New(fingerprint.DefaultConfig(), with(resolver))
+	for name, roles := range map[string]fingerprint.Roles{
+		"annotation": {}, "policy": with(policy(t)), "two policies": inTurn(policy(t), policy(t)),
+	} {
+		f := fingerprint.New(fingerprint.DefaultConfig(), roles)
 		events := traffic()
 		if n := testing.AllocsPerRun(10, func() {
 			for i := range events {
@@ -389,16 +403,17 @@ func TestOfDoesNotAllocate(t *testing.T) {
 
 func BenchmarkOf(b *testing.B) {
 	for _, bc := range []struct {
-		name     string
-		resolver *rbac.Policy
-		entries  int
+		name    string
+		roles   fingerprint.Roles
+		entries int
 	}{
-		{"annotation", nil, fingerprint.DefaultConfig().Entries},
-		{"policy", policy(b), fingerprint.DefaultConfig().Entries},
-		{"policy,evicting", policy(b), 16},
+		{"annotation", fingerprint.Roles{}, fingerprint.DefaultConfig().Entries},
+		{"policy", with(policy(b)), fingerprint.DefaultConfig().Entries},
+		{"policy,evicting", with(policy(b)), 16},
+		{"two policies", inTurn(policy(b), policy(b)), fingerprint.DefaultConfig().Entries},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
-			f := fingerprint.New(fingerprint.Config{Entries: bc.entries}, with(bc.resolver))
+			f := fingerprint.New(fingerprint.Config{Entries: bc.entries}, bc.roles)
 			events := traffic()
 			for i := range events {
 				f.Of(&events[i])

@@ -1,7 +1,9 @@
 package fingerprint_test
 
 import (
+	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
@@ -46,4 +48,34 @@ func TestPowerOfRoles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// policies are versions of a policy, one a second.
+type policies []*rbac.Policy
+
+func (p policies) At(_ string, t int64) *rbac.Policy { return p[t] }
+
+// A policy that is in force no more is megabytes that nobody may keep.
+func TestPoliciesAreLetGo(t *testing.T) {
+	const versions = 20
+	all := make(policies, versions)
+	kept := make([]weak.Pointer[rbac.Policy], versions)
+	f := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{Policies: all})
+	for i := range all {
+		all[i] = policy(t)
+		kept[i] = weak.Make(all[i])
+		f.Of(&fingerprint.Event{Time: int64(i), User: "ann", Verb: "get", Resource: pods("shop")})
+	}
+	clear(all)
+	runtime.GC()
+	alive := 0
+	for i := range kept {
+		if kept[i].Value() != nil {
+			alive++
+		}
+	}
+	if alive > 1 {
+		t.Errorf("%d of %d policies are kept", alive, versions)
+	}
+	runtime.KeepAlive(f)
 }

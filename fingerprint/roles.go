@@ -1,6 +1,11 @@
 package fingerprint
 
-import "github.com/logcluster/logcluster/fingerprint/rbac"
+import (
+	"maps"
+	"weak"
+
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+)
 
 // Roles are where role keys come from, besides the record itself. The zero
 // value knows nothing: then the authorizer's reason and conventions tell.
@@ -29,38 +34,45 @@ func (a always) At(string, int64) *rbac.Policy { return a.policy }
 
 // policyNumbers gives every policy a number for the keys of the role cache, so
 // that what one policy said is never taken for what another one says. Numbers
-// are not used again. The zero value is ready.
+// are not used again. It keeps no policy alive but the last: a large one is
+// megabytes, and a cluster whose roles change often has many versions. The zero
+// value is ready.
 type policyNumbers struct {
-	lately []numbered // the last used first
-	last   uint64
-}
+	policy *rbac.Policy // the last one that was asked for
+	number uint64       // and its number
 
-type numbered struct {
-	policy *rbac.Policy
-	number uint64
+	known map[weak.Pointer[rbac.Policy]]uint64
+	sweep int // size of known at which those that nobody has any more are removed
+	last  uint64
 }
-
-// maxPolicies bounds the policies that are remembered: some versions of every
-// tenant's. One that is forgotten and met again costs resolving anew.
-const maxPolicies = 1024
 
 func (n *policyNumbers) of(p *rbac.Policy) uint64 {
-	if len(n.lately) > 0 && n.lately[0].policy == p {
-		return n.lately[0].number
+	if p == n.policy && n.number != 0 {
+		return n.number
 	}
-	for i := range n.lately {
-		if n.lately[i].policy == p {
-			found := n.lately[i]
-			copy(n.lately[1:i+1], n.lately[:i])
-			n.lately[0] = found
-			return found.number
-		}
+	key := weak.Make(p)
+	number, ok := n.known[key]
+	if !ok {
+		n.last++
+		number = n.last
+		n.makeRoom()
+		n.known[key] = number
 	}
-	n.last++
-	if len(n.lately) < maxPolicies {
-		n.lately = append(n.lately, numbered{})
+	n.policy, n.number = p, number
+	return number
+}
+
+// minPolicies is how many policies are known at least before they are swept.
+const minPolicies = 64
+
+// makeRoom makes room for one more policy.
+func (n *policyNumbers) makeRoom() {
+	if n.known == nil {
+		n.known, n.sweep = map[weak.Pointer[rbac.Policy]]uint64{}, minPolicies
 	}
-	copy(n.lately[1:], n.lately)
-	n.lately[0] = numbered{p, n.last}
-	return n.last
+	if len(n.known) < n.sweep {
+		return
+	}
+	maps.DeleteFunc(n.known, func(p weak.Pointer[rbac.Policy], _ uint64) bool { return p.Value() == nil })
+	n.sweep = max(2*len(n.known), minPolicies)
 }
