@@ -100,15 +100,15 @@ func appendSubject(key []byte, e *Event) []byte {
 	return key
 }
 
-// resolve asks the policy, and holds its answer against what the authorizer
-// said. An authorizer that names a role which the policy does not bind to the
-// subject knows a binding that the policy does not have (yet): the role joins
-// the key, which is then what an up-to-date policy would answer, and the source
-// is the annotation, so that a stale policy shows. The key is empty when the
-// policy binds nothing to the subject in particular.
-func resolve(policy *rbac.Policy, e *Event, reason string) role {
+// Request is what the authorizer was asked for the event. Its strings and slices
+// are the event's.
+//
+// What is created has no name yet when it is authorized: the one that an API
+// server writes into its audit log comes from the body, unless it is a
+// subresource of something that was there before.
+func (e *Event) Request() rbac.Request {
 	user, groups := e.Subject()
-	answer, known := policy.Resolve(&rbac.Request{
+	r := rbac.Request{
 		User:        user,
 		Groups:      groups,
 		Verb:        e.Verb,
@@ -118,7 +118,22 @@ func resolve(policy *rbac.Policy, e *Event, reason string) role {
 		Namespace:   e.Resource.Namespace,
 		Object:      e.Resource.Object,
 		Path:        e.Resource.Path,
-	})
+	}
+	if r.Verb == "create" && r.Subresource == "" {
+		r.Object = ""
+	}
+	return r
+}
+
+// resolve asks the policy, and holds its answer against what the authorizer
+// said. An authorizer that names a role which the policy does not bind to the
+// subject knows a binding that the policy does not have (yet): the role joins
+// the key, which is then what an up-to-date policy would answer, and the source
+// is the annotation, so that a stale policy shows. The key is empty when the
+// policy binds nothing to the subject in particular.
+func resolve(policy *rbac.Policy, e *Event, reason string) role {
+	request := e.Request()
+	answer, known := policy.Resolve(&request)
 	r := role{key: answer.Key, source: rbac.SourceRBAC}
 	if known {
 		r.power = answer.Power.Class

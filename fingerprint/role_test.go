@@ -1,6 +1,7 @@
 package fingerprint_test
 
 import (
+	"reflect"
 	"runtime"
 	"testing"
 	"weak"
@@ -78,4 +79,28 @@ func TestPoliciesAreLetGo(t *testing.T) {
 		t.Errorf("%d of %d policies are kept", alive, versions)
 	}
 	runtime.KeepAlive(f)
+}
+
+// The audit log names what was created; the authorizer was not told.
+func TestRequest(t *testing.T) {
+	for _, tc := range []struct {
+		verb, subresource, want string
+	}{
+		{"create", "", ""},
+		{"create", "token", "bot"},
+		{"get", "", "bot"},
+		{"patch", "", "bot"},
+	} {
+		e := fingerprint.Event{
+			User: "ann", ActingAs: "bob", ActingGroups: []string{"ops"}, Verb: tc.verb,
+			Resource: fingerprint.Resource{Name: "serviceaccounts", Subresource: tc.subresource, Namespace: "shop", Object: "bot"},
+		}
+		want := rbac.Request{
+			User: "bob", Groups: []string{"ops"}, Verb: tc.verb,
+			Resource: "serviceaccounts", Subresource: tc.subresource, Namespace: "shop", Object: tc.want,
+		}
+		if got := e.Request(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
 }

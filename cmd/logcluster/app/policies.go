@@ -460,12 +460,8 @@ func (p *policies) refuted(e *fingerprint.Event) bool {
 	if e.Decision != fingerprint.DecisionForbid || policy == nil {
 		return false
 	}
-	user, groups := e.Subject()
-	answer, _ := policy.Resolve(&rbac.Request{
-		User: user, Groups: groups, Verb: e.Verb,
-		APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
-		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
-	})
+	request := e.Request()
+	answer, _ := policy.Resolve(&request)
 	return answer.Allowed
 }
 

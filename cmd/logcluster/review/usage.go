@@ -140,7 +140,7 @@ type attribution struct {
 // Add takes in an event. A request that was refused uses nothing; one that
 // failed for another reason was allowed before it failed.
 func (u *Usage) Add(e *fingerprint.Event) {
-	r := requestOf(e)
+	r := e.Request()
 	switch {
 	case e.Decision == fingerprint.DecisionForbid:
 		u.counts.denied++
@@ -213,16 +213,6 @@ func byName(verb string) bool {
 		return true
 	}
 	return false
-}
-
-// requestOf returns what the authorizer was asked for an event.
-func requestOf(e *fingerprint.Event) rbac.Request {
-	user, groups := e.Subject()
-	return rbac.Request{
-		User: user, Groups: groups, Verb: e.Verb,
-		APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
-		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
-	}
 }
 
 // attribution returns what a request counts for.

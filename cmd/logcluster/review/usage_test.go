@@ -205,7 +205,7 @@ func TestSuggestionsSuffice(t *testing.T) {
 		before, _ := rbac.New(objects)
 		after, _ := rbac.New(least)
 		for _, e := range events {
-			r := requestOf(e)
+			r := e.Request()
 			was, _ := before.Resolve(&r)
 			is, _ := after.Resolve(&r)
 			if was.Allowed && !is.Allowed && !odd(&r) {
@@ -270,7 +270,7 @@ func TestRecordedSuggestions(t *testing.T) {
 	}
 	allowed := 0
 	read(func(e *fingerprint.Event) {
-		r := requestOf(e)
+		r := e.Request()
 		was, _ := before.cache.Resolve(&r)
 		is, _ := after.cache.Resolve(&r)
 		if e.Decision == fingerprint.DecisionForbid || !was.Allowed {

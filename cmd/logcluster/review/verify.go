@@ -90,7 +90,7 @@ func (v *Verifier) Add(e *fingerprint.Event) error {
 			return fmt.Errorf("apply what event %s wrote: %w", safe(e.ID), err)
 		}
 	}
-	r := requestOf(e)
+	r := e.Request()
 	a, _ := v.now.cache.Resolve(&r)
 	grant, annotated := rbacGrant(e)
 	if e.Decision == fingerprint.DecisionForbid {
