@@ -64,7 +64,7 @@ func newRBACExplain(t terminal, logs *logFlags) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.groups, "group", nil, "`group` that the user is in; repeatable")
 	flags.StringVar(&f.verb, "verb", "", "`verb` of the request: get, list, create, …")
-	flags.StringVar(&f.resource, "resource", "", "`resource[/subresource][.group]`, such as pods/exec or deployments.apps")
+	flags.StringVar(&f.resource, "resource", "", "`resource[/subresource][.group]`, such as pods/exec or deployments.apps; without a group, of the core group")
 	flags.StringVar(&f.apiGroup, "api-group", "", "API `group` of the resource, if not given with it")
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "`namespace` of the request (default: the whole cluster)")
 	flags.StringVar(&f.name, "name", "", "`name` of the object")
@@ -89,11 +89,7 @@ func newRBACExplain(t terminal, logs *logFlags) *cobra.Command {
 
 // request returns what is asked; without a verb it is the subject alone.
 func (f *rbacExplainFlags) request() (*rbac.Request, error) {
-	resource, group, _ := strings.Cut(f.resource, ".")
-	resource, sub, _ := strings.Cut(resource, "/")
-	if i := strings.IndexByte(group, '/'); i >= 0 { // deployments.apps/scale
-		group, sub = group[:i], group[i+1:]
-	}
+	resource, sub, group := rbac.ParseResource(f.resource)
 	r := &rbac.Request{
 		User: f.subject, Groups: f.groups, Verb: f.verb, APIGroup: group, Resource: resource, Subresource: sub,
 		Namespace: f.namespace, Object: f.name, Path: f.path,

@@ -24,7 +24,7 @@ func Explain(p *rbac.Policy, r *rbac.Request) web.Explanation {
 	e := web.Explanation{
 		User: safe(r.User), Groups: []string{}, Verb: safe(r.Verb), Namespace: safe(r.Namespace),
 		Known: ex.Known, Role: safeText(ex.Answer.Key), Power: ex.Answer.Power.Class.String(),
-		Reasons: []web.Reason{}, Bindings: []web.Binding{},
+		Reasons: []web.Reason{}, Notes: notes(p, r, ex.Answer.Allowed), Bindings: []web.Binding{},
 	}
 	for _, g := range slices.Concat(r.Groups, impliedGroups(r)) {
 		e.Groups = append(e.Groups, safe(g))
@@ -117,6 +117,30 @@ func impliedGroups(r *rbac.Request) []string {
 // mastersGroup is allowed everything before RBAC is asked.
 const mastersGroup = "system:masters"
 
+// notes tells what makes an answer misleading. Somebody who leaves the API group
+// out asks about the core group, and would be told "no" of a resource that is in
+// another one.
+func notes(p *rbac.Policy, r *rbac.Request, allowed bool) []string {
+	all := []string{}
+	if slices.Contains(r.Groups, mastersGroup) {
+		all = append(all, "the API server allows "+mastersGroup+" everything without asking RBAC")
+	}
+	if r.Verb == "" || r.Resource == "" || r.APIGroup != "" || allowed {
+		return all
+	}
+	groups := p.GroupsOf(r.Resource)
+	asked := "asked about the core API group, in which no role names " + r.Resource
+	switch {
+	case slices.Contains(groups, ""):
+		return all
+	case len(groups) == 0:
+		asked += ": if it is of another one, ask about " + r.Resource + ".GROUP"
+	default:
+		asked += ", but in " + strings.Join(groups, ", ") + ": ask about " + r.Resource + "." + groups[0]
+	}
+	return append(all, safeText(asked))
+}
+
 // WriteExplanation writes an explanation for a person.
 func WriteExplanation(w io.Writer, e *web.Explanation, r *rbac.Request) error {
 	t := newTable(w)
@@ -141,8 +165,8 @@ func WriteExplanation(w io.Writer, e *web.Explanation, r *rbac.Request) error {
 		}
 		t.row(label, reason.Capability+": "+reason.Text)
 	}
-	if slices.Contains(r.Groups, mastersGroup) {
-		t.row("note", "the API server allows "+mastersGroup+" everything without asking RBAC")
+	for _, note := range e.Notes {
+		t.row("note", note)
 	}
 	if err := t.flush(); err != nil {
 		return err

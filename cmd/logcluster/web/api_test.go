@@ -108,7 +108,7 @@ func TestAPIOfNothing(t *testing.T) {
 	}
 	bare.Roles = hollow
 	text := get(t, NewHandler(DefaultConfig(), bare), "/api/v1/explain?user=alice").Body.String()
-	for _, want := range []string{`"groups":[]`, `"reasons":[]`, `"rules":[]`, `"allowed":null`, `"family":null`} {
+	for _, want := range []string{`"groups":[]`, `"notes":[]`, `"reasons":[]`, `"rules":[]`, `"allowed":null`, `"family":null`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("explain: no %s in %s", want, text)
 		}
@@ -124,6 +124,14 @@ func TestAPIExplain(t *testing.T) {
 	want := rbac.Request{User: "u", Groups: []string{"a", "b", "c"}, Verb: "get", APIGroup: "g", Resource: "pods", Subresource: "log", Namespace: "n", Object: "o"}
 	if !reflect.DeepEqual(roles.asked, want) || roles.tenant != "production" {
 		t.Errorf("asked %q for %+v, want %+v", roles.tenant, roles.asked, want)
+	}
+	decode[ExplainAnswer](t, h, "/api/v1/explain?user=u&verb=get&resource=deployments/scale.apps", 200)
+	want = rbac.Request{User: "u", Verb: "get", APIGroup: "apps", Resource: "deployments", Subresource: "scale"}
+	if !reflect.DeepEqual(roles.asked, want) {
+		t.Errorf("asked for %+v, want %+v", roles.asked, want)
+	}
+	for _, two := range []string{"resource=deployments.apps&api_group=batch", "resource=pods/exec&subresource=log"} {
+		decode[ErrorAnswer](t, h, "/api/v1/explain?user=u&verb=get&"+two, 400)
 	}
 	if f := got.Explanation.Family; f == nil || f.ID != "00aa11bb22cc33de" || f.Members != 1 {
 		t.Errorf("family: %+v", f)

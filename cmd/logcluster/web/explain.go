@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -18,7 +19,8 @@ type question struct {
 
 // parseQuestion reads a question from the parameters of a URL. A group may be
 // a parameter of its own or a line of one; a resource may carry its
-// subresource as everywhere in the output ("pods/exec").
+// subresource and API group as everywhere in the output ("pods/exec",
+// "deployments.apps").
 func parseQuestion(v url.Values) (question, error) {
 	r := rbac.Request{
 		User: strings.TrimSpace(v.Get("user")),
@@ -34,9 +36,12 @@ func parseQuestion(v url.Values) (question, error) {
 			}
 		}
 	}
-	if r.Subresource == "" {
-		r.Resource, r.Subresource, _ = strings.Cut(r.Resource, "/")
+	var sub, group string
+	r.Resource, sub, group = rbac.ParseResource(r.Resource)
+	if sub != "" && r.Subresource != "" && sub != r.Subresource || group != "" && r.APIGroup != "" && group != r.APIGroup {
+		return question{v.Get("tenant"), r}, errors.New("resource: it names another subresource or API group than the other fields")
 	}
+	r.Subresource, r.APIGroup = cmp.Or(r.Subresource, sub), cmp.Or(r.APIGroup, group)
 	return question{v.Get("tenant"), r}, validate(&r)
 }
 
@@ -75,6 +80,7 @@ func (s *site) ask(q question) (Explanation, bool) {
 		return Explanation{}, false
 	}
 	e.Groups, e.Reasons, e.Bindings = orEmpty(e.Groups), orEmpty(e.Reasons), slices.Clone(orEmpty(e.Bindings))
+	e.Notes = orEmpty(e.Notes)
 	for i := range e.Bindings {
 		e.Bindings[i].Rules = orEmpty(e.Bindings[i].Rules)
 	}

@@ -38,7 +38,7 @@ type answerView struct {
 	Hint          string
 	Role, Power   string
 	Reasons       []string
-	Groups        []string
+	Groups, Notes []string
 	Family        *familyLink
 	Count         string
 	Bindings      []bindingView
@@ -99,7 +99,7 @@ func (s *site) explainPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func newAnswerView(q *question, e *Explanation) *answerView {
-	v := &answerView{Question: sentence(q, e), Role: spaced(e.Role), Power: e.Power, Groups: e.Groups}
+	v := &answerView{Question: sentence(q, e), Role: spaced(e.Role), Power: e.Power, Groups: e.Groups, Notes: e.Notes}
 	if e.Allowed != nil {
 		v.Verdict, v.Mark = "no", "no"
 		if *e.Allowed {

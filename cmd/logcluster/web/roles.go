@@ -202,6 +202,8 @@ type Explanation struct {
 	// and Reasons say why, the most powerful first.
 	Power   string   `json:"power"`
 	Reasons []Reason `json:"reasons"`
+	// Notes are what else the reader of the answer should know.
+	Notes []string `json:"notes"`
 	// Bindings are those that reach the subject in this scope.
 	Bindings []Binding `json:"bindings"`
 	// Family is the role family of the key; null when none was learned.

@@ -159,6 +159,7 @@ func deployer(allowed *bool) *Explanation {
 			{"write_roles", "create rolebindings.rbac.authorization.k8s.io in payments: can give itself other roles"},
 			{"read_secrets", "get secrets in payments: can read credentials"},
 		},
+		Notes: []string{"all of it is invented"},
 		Bindings: []Binding{
 			{Binding: "ClusterRoleBinding/ci", Role: "ClusterRole/ci-deployer", Subject: "ServiceAccount/payments/ci-runner", Rules: []Rule{
 				{Verbs: []string{"create", "update", "patch"}, APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets"}},

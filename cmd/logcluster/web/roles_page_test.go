@@ -175,7 +175,7 @@ func TestExplainPage(t *testing.T) {
 		"wrong":          {nil, "/explain?verb=get", []string{"user: who is asked about?", "resource: a verb needs one"}},
 		"allowed": {deployer(&yes), runner + "&verb=get&resource=secrets&name=registry", []string{
 			">yes</span> <bdi>May system:serviceaccount:payments:ci-runner get secrets registry in payments?", "Bound by 4 bindings, of which 1 allows it",
-			"escalate power", "can give itself other roles", "<b>get</b> <bdi>secrets</bdi> <span class=\"note\">only <bdi>registry</bdi>", "role missing", "everybody",
+			"escalate power", "can give itself other roles", `<p class="notice"><bdi>all of it is invented</bdi></p>`, "<b>get</b> <bdi>secrets</bdi> <span class=\"note\">only <bdi>registry</bdi>", "role missing", "everybody",
 			`value="registry"`, "/roles#family-00aa11bb22cc33de", "/api/v1/explain?name=registry&namespace=payments",
 		}},
 		"refused": {deployer(&no), "/explain?user=alice&verb=create&resource=pods/exec&tenant=production", []string{
