@@ -44,6 +44,7 @@ func TestRanges(t *testing.T) {
 	got := ranges(config.Fields(&cfg))
 	for path, want := range map[string]string{
 		"web.refresh": "between 1s and 1h", "kafka.poll_records": "within 1 and 1000000", "kafka.topics": "",
+		"roles.files.reload": "between 10ms and 24h0m0s", "roles.tenants.<name>.files.reload": "",
 	} {
 		if got[path] != want {
 			t.Errorf("%s: %q, want %q", path, got[path], want)

@@ -11,10 +11,14 @@ import (
 
 // ranges asks the validation for what each number may be, by trying one that is
 // too small and one that is too large: so the page can't say other than the
-// code does. Fields that take any value are absent.
+// code does. Fields that take any value are absent, and those below a name that
+// the file chooses, which have no place before there is one.
 func ranges(fields []config.Field) map[string]string {
 	out := map[string]string{}
 	for _, f := range fields {
+		if chosen(f) {
+			continue
+		}
 		var says []string
 		for _, extreme := range extremes(f.Type) {
 			if s := objection(f.Path, extreme); s != "" && !strings.Contains(strings.Join(says, "\n"), s) {
@@ -72,10 +76,14 @@ func objection(path, value string) string {
 	return ""
 }
 
+// chosen reports whether a field stands below a name that the file chooses. Its
+// default is what the section says of fields that are left out.
+func chosen(f config.Field) bool { return strings.Contains(f.Path, "<name>") }
+
 // describe is the line below a field's name.
 func describe(f config.Field, within string) string {
 	s := f.Type
-	if !f.Section || f.Default != "" {
+	if (!f.Section || f.Default != "") && !chosen(f) {
 		s += fmt.Sprintf(", default `%s`", f.Default)
 	}
 	if within != "" {
