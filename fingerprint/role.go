@@ -63,11 +63,30 @@ func (f *Fingerprinter) role(e *Event) role {
 	if r.key == "" && f.mapping != nil {
 		r = f.mappedRole(e)
 	}
+	user, groups := e.Subject()
 	if r.key == "" {
-		r = f.conventionRole(e.Subject())
+		r = f.conventionRole(user, groups)
 	}
-	r.power = max(r.power, power)
+	r.power = max(r.power, power, beyondRBAC(user, groups))
 	return r
+}
+
+// beyondRBAC is the power that others than the RBAC authorizer give, whatever
+// roles are bound: to the API server itself, to the group that is above all
+// authorizers, and to nodes, whom their own authorizer lets read the secrets of
+// their pods. ClassUnknown for everybody else.
+func beyondRBAC(user string, groups []string) rbac.Class {
+	switch {
+	case user == roleAPIServer, slices.Contains(groups, roleMasters):
+		return rbac.ClassAdmin
+	case isNode(user, groups):
+		return rbac.ClassElevated
+	}
+	return rbac.ClassUnknown
+}
+
+func isNode(user string, groups []string) bool {
+	return strings.HasPrefix(user, "system:node:") || slices.Contains(groups, roleNodes)
 }
 
 // policyRole tells the role of a subject by the policy in force. What it finds
@@ -194,17 +213,15 @@ func (f *Fingerprinter) annotatedRole(reason string) role {
 	return r
 }
 
-// conventionRole tells the role of a subject by its name and groups. The power of
-// the API server itself, of the group that is above all authorizers, and of nodes
-// (whom their own authorizer lets read the secrets of their pods) is known too.
+// conventionRole tells the role of a subject by its name and groups.
 func (f *Fingerprinter) conventionRole(user string, groups []string) role {
 	switch {
 	case user == roleAPIServer:
-		return role{key: roleAPIServer, source: rbac.SourceConvention, power: rbac.ClassAdmin}
+		return byConvention(roleAPIServer)
 	case slices.Contains(groups, roleMasters):
-		return role{key: roleMasters, source: rbac.SourceConvention, power: rbac.ClassAdmin}
-	case strings.HasPrefix(user, "system:node:"), slices.Contains(groups, roleNodes):
-		return role{key: roleNodes, source: rbac.SourceConvention, power: rbac.ClassElevated}
+		return byConvention(roleMasters)
+	case isNode(user, groups):
+		return byConvention(roleNodes)
 	case user == "system:anonymous", slices.Contains(groups, "system:unauthenticated"):
 		return byConvention(roleAnonymous)
 	case strings.HasPrefix(user, "system:kube-"):

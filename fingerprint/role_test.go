@@ -39,8 +39,18 @@ func TestPowerOfRoles(t *testing.T) {
 		"masters, no policy": {fingerprint.Event{User: "root", Groups: []string{"system:masters"}}, with(nil), rbac.ClassAdmin},
 		"the API server":     {fingerprint.Event{User: "system:apiserver"}, with(admin), rbac.ClassAdmin},
 		"a node":             {fingerprint.Event{User: "system:node:a", Groups: []string{"system:nodes"}}, with(admin), rbac.ClassElevated},
-		"nobody knows":       {fingerprint.Event{User: "somebody"}, fingerprint.Roles{}, rbac.ClassUnknown},
-		"annotation only":    {fingerprint.Event{User: "u", Decision: fingerprint.DecisionAllow, Reason: editReason}, fingerprint.Roles{}, rbac.ClassUnknown},
+		"masters, bound to little": {
+			fingerprint.Event{User: "root", Groups: []string{"system:masters", "dev"}}, with(admin), rbac.ClassAdmin,
+		},
+		"a node, bound to little": {
+			fingerprint.Event{User: "system:node:a", Groups: []string{"system:nodes", "dev"}}, with(admin), rbac.ClassElevated,
+		},
+		"masters, mapped": {
+			fingerprint.Event{User: "root", Groups: []string{"system:masters"}},
+			fingerprint.Roles{Mapping: mapping(t, fingerprint.MappingRule{User: "root", Role: "operators"})}, rbac.ClassAdmin,
+		},
+		"nobody knows":    {fingerprint.Event{User: "somebody"}, fingerprint.Roles{}, rbac.ClassUnknown},
+		"annotation only": {fingerprint.Event{User: "u", Decision: fingerprint.DecisionAllow, Reason: editReason}, fingerprint.Roles{}, rbac.ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.event.Verb, tc.event.Resource = "get", fingerprint.Resource{Name: "pods", Namespace: "n"}
