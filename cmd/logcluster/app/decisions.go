@@ -37,8 +37,9 @@ type decision struct {
 	Record *place `json:"record,omitempty"`
 	// Policy are the RBAC objects that were written or deleted.
 	Policy []rbac.Change `json:"policy,omitempty"`
-	// Limits are the limits of the tenants that have their own.
-	Limits map[string]cluster.Limits `json:"limits,omitempty"`
+	// Limits are the limits of the tenants that have their own; empty but not nil
+	// when none has any more.
+	Limits map[string]cluster.Limits `json:"limits,omitzero"`
 }
 
 // place is where a record lies.
@@ -56,12 +57,14 @@ const decisionsFile = "decisions.jsonl"
 const journalRoom = 16 << 20
 
 // journal is the file of decisions, one JSON object a line, in the order in
-// which they were taken. A decision is on disk before anything depends on it.
+// which they were taken. A decision is on disk before anything that depends on it
+// leaves the process: the stream syncs once a batch.
 type journal struct {
-	path string
-	file *os.File
-	size int64
-	// folded is the size after the last folding.
+	path  string
+	file  *os.File
+	size  int64
+	dirty bool // something was appended since the last sync
+	// folded is the size after the last attempt to fold, zero before the first.
 	folded int64
 }
 
@@ -80,10 +83,13 @@ func openJournal(path string) (*journal, []decision, error) {
 	if err == nil {
 		_, err = f.Seek(whole, io.SeekStart)
 	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("read decisions %s: %w", path, err), f.Close())
 	}
-	j.size, j.folded = whole, whole
+	j.size = whole
 	return j, list, nil
 }
 
@@ -118,7 +124,7 @@ func readDecisions(r io.Reader) (list []decision, whole int64, err error) {
 	return list, int64(len(text)), nil
 }
 
-// append writes a decision to disk.
+// append writes a decision down, for the next sync to bring to disk.
 func (j *journal) append(d *decision) error {
 	line, err := json.Marshal(d)
 	if err != nil {
@@ -130,19 +136,41 @@ func (j *journal) append(d *decision) error {
 		_, seek := j.file.Seek(j.size, io.SeekStart)
 		return errors.Join(fmt.Errorf("write decision: %w", err), j.file.Truncate(j.size), seek)
 	}
-	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("write decision: %w", err)
-	}
 	j.size += int64(len(line))
+	j.dirty = true
 	return nil
 }
 
+// sync brings what was appended to disk. What a disk has refused to sync once is
+// lost to it, and is in force already: there is no going on after an error.
+func (j *journal) sync() error {
+	if j == nil || !j.dirty {
+		return nil
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("bring decisions to disk: %w", err)
+	}
+	j.dirty = false
+	return nil
+}
+
+// syncDir makes durable that files were made or renamed in a directory.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 // foldIfDue rewrites a journal that has grown: of what was decided before the
-// event time only the outcome is kept.
+// event time only the outcome is kept. After an error it stays as it is, until it
+// has grown by as much again.
 func (j *journal) foldIfDue(before time.Time) error {
 	if j.size-j.folded < journalRoom {
 		return nil
 	}
+	j.folded = j.size
 	list, err := readDecisionsFile(j.path)
 	if err != nil {
 		return err
@@ -161,8 +189,8 @@ func (j *journal) foldIfDue(before time.Time) error {
 	if err != nil {
 		return fmt.Errorf("open decisions: %w", err)
 	}
-	err = j.file.Close() // of the file that is gone
-	j.file, j.size, j.folded = f, int64(text.Len()), int64(text.Len())
+	err = errors.Join(j.file.Close(), syncDir(filepath.Dir(j.path))) // of the file that is gone
+	j.file, j.size, j.folded, j.dirty = f, int64(text.Len()), int64(text.Len()), false
 	return err
 }
 

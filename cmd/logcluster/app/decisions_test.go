@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,6 +162,16 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// Nor is one that says that nobody has limits of his own any more forgotten.
+	want = append(want, decision{From: time.Unix(30, 0).UTC(), Source: "limits", Limits: map[string]cluster.Limits{}})
+	j, _, err = openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.append(&want[3]), j.sync(), j.close()); err != nil {
+		t.Fatal(err)
+	}
+
 	// A crash in the middle of a line costs that line.
 	torn, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -191,6 +202,52 @@ func TestJournal(t *testing.T) {
 	_, list, err = openJournal(path)
 	if want := append(fold(want, time.Unix(15, 0)), want[2]); err != nil || !reflect.DeepEqual(list, want) {
 		t.Fatalf("%v\ngot  %+v\nwant %+v", err, list, want)
+	}
+}
+
+// A disk that is full costs the folding, not the journal, and is not asked again
+// with every batch.
+func TestJournalThatCannotBeFolded(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, decisionsFile)
+	j, _, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := decision{Source: policy.SourceFiles, Policy: []rbac.Change{bound("b", "r", "u")}}
+	if err := j.append(&d); err != nil {
+		t.Fatal(err)
+	}
+	j.path, j.folded = filepath.Join(dir, "gone", decisionsFile), -journalRoom
+	if err := j.foldIfDue(time.Unix(15, 0)); err == nil {
+		t.Fatal("folded into nothing")
+	}
+	if err := j.foldIfDue(time.Unix(15, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.append(&d), j.sync(), j.close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, list, err := openJournal(path); err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+}
+
+// A journal that many runs have added to is folded by the next one.
+func TestJournalOfManyRuns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), decisionsFile)
+	d := decision{Source: policy.SourceFiles, Policy: []rbac.Change{bound("b", strings.Repeat("r", journalRoom/10), "u")}}
+	for range 12 {
+		j, _, err := openJournal(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(j.foldIfDue(time.Unix(15, 0)), j.append(&d), j.sync(), j.close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > journalRoom {
+		t.Fatal(info.Size(), err)
 	}
 }
 

@@ -148,8 +148,8 @@ type limits struct {
 
 // changed returns limits that are not decided upon yet.
 func (l *limits) changed() (tenantLimits, bool) {
-	if l.overrides == nil {
-		return nil, false
+	if l.overrides == nil { // those of an earlier run may still hold
+		return tenantLimits{}, len(l.last) > 0
 	}
 	now := l.overrides.valid.Load()
 	if now == nil || maps.Equal(*now, l.last) {

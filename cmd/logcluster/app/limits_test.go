@@ -101,6 +101,11 @@ func TestOverridesAreRolledBack(t *testing.T) {
 	if err := services.StopAndAwaitTerminated(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
+	// A run without the file ends what one with it has decided.
+	l.overrides = nil
+	if settle(); l.last == nil || len(l.last) > 0 {
+		t.Error(l.last)
+	}
 	write("overrides: {a: {max_clusters: -1}}")
 	bad := newOverrides(TenantsConfig{Overrides: path, Reload: time.Hour}, cluster.DefaultLimits(), testLogger(t), prometheus.NewRegistry())
 	if err := services.StartAndAwaitRunning(t.Context(), bad); err == nil {

@@ -65,6 +65,9 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 		p.sources.moved(id, part, now)
 		p.decodePartition(id, part, now.UnixNano())
 	}
+	if err := p.journal.sync(); err != nil {
+		return err
+	}
 	p.sources.tick(now)
 	p.totals.add(&p.out)
 	p.engine.apply(&p.out, p.accepted, p.ahead)
@@ -84,8 +87,10 @@ func (p *pipeline) decide(now time.Time) {
 	if err == nil {
 		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)
 	}
-	if err == nil && p.journal != nil {
-		err = p.journal.foldIfDue(time.Unix(0, p.settled()))
+	if p.journal != nil {
+		if err := p.journal.foldIfDue(time.Unix(0, p.settled())); err != nil {
+			p.log.Warn("decisions not folded, the journal goes on growing", "error", err)
+		}
 	}
 	if failing := err != nil; failing != p.deciding {
 		p.deciding = failing
@@ -109,6 +114,7 @@ func (p *pipeline) keepDecisions(j *journal, decided []decision) {
 	p.policies.newest = p.engine.windows.Stats().Newest
 	decided = fold(decided, time.Unix(0, p.settled()))
 	p.policies.restore(decided)
+	p.policies.retire()
 	for i := range decided {
 		p.limits.enact(&decided[i], p.engine.windows)
 	}

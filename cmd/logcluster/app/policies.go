@@ -80,8 +80,12 @@ type tenantPolicy struct {
 	set *rbac.Set
 	// said is what each source has said last. Sources are merged object by
 	// object; package policy says who wins.
-	said     map[string]*rbac.Set
-	versions rbac.Versions
+	said map[string]*rbac.Set
+	// learned are the bytes that the objects take which the audit log has told, by
+	// object, and in all.
+	learned      map[string]int
+	learnedBytes int
+	versions     rbac.Versions
 	// waiting are changes of set since the last version, in force from due on.
 	waiting int
 	due     int64
@@ -114,7 +118,7 @@ func newPolicyMetrics(reg prometheus.Registerer) policyMetrics {
 	f := promauto.With(reg)
 	return policyMetrics{
 		versions: f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_versions_total", Help: "Versions of role policies that came into force, over all tenants."}),
-		unseen:   f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_unseen_changes_total", Help: "Writes of RBAC objects in the audit log whose contents the log does not carry: the policy may not know them."}),
+		unseen:   f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_unseen_changes_total", Help: "Writes of RBAC objects in the audit log whose contents the log does not carry, or for which there is no room: the policy does not know them."}),
 		broken:   f.NewCounter(prometheus.CounterOpts{Name: "logcluster_policy_build_failures_total", Help: "Policies that could not be built from their objects; the version before stays in force."}),
 	}
 }
@@ -134,7 +138,7 @@ func (p *policies) own(tenant string) *tenantPolicy {
 	t := p.tenants[tenant]
 	if t == nil {
 		t = &tenantPolicy{
-			set: rbac.NewSet(rbac.Objects{}), said: map[string]*rbac.Set{},
+			set: rbac.NewSet(rbac.Objects{}), said: map[string]*rbac.Set{}, learned: map[string]int{},
 			toldAt: map[string]time.Time{}, health: map[string]func() policy.Health{},
 		}
 		p.tenants[tenant] = t
@@ -314,9 +318,13 @@ func (t *tenantPolicy) hear(d *decision) []rbac.Change {
 	counts := make([]rbac.Change, 0, len(d.Policy))
 	for _, c := range d.Policy {
 		t.heard(d.Source).Put(c)
+		if d.Source == policy.SourceAudit {
+			t.weigh(&c)
+		}
 		if d.Source == policy.SourceCluster {
 			if c.Deleted {
 				t.heard(policy.SourceAudit).Put(c)
+				t.weigh(&c)
 			}
 		} else if _, watched := t.heard(policy.SourceCluster).Get(c); watched {
 			continue
@@ -324,6 +332,50 @@ func (t *tenantPolicy) hear(d *decision) []rbac.Change {
 		counts = append(counts, c)
 	}
 	return counts
+}
+
+// maxLearnedBytes bounds the objects that the audit log of one tenant can teach,
+// which is whoever can write to its topic: some ten times those of a cluster with
+// 10,000 bindings. What is more is counted as unseen.
+const maxLearnedBytes = 32 << 20
+
+// objectBytes is what an object costs beside its own text.
+const objectBytes = 256
+
+func bytesOf(c *rbac.Change) int {
+	switch {
+	case c.Deleted:
+		return 0
+	case c.Role != nil:
+		return objectBytes + c.Role.Size()
+	case c.ClusterRole != nil:
+		return objectBytes + c.ClusterRole.Size()
+	case c.RoleBinding != nil:
+		return objectBytes + c.RoleBinding.Size()
+	case c.ClusterRoleBinding != nil:
+		return objectBytes + c.ClusterRoleBinding.Size()
+	}
+	return 0
+}
+
+// weigh counts an object that the audit log told.
+func (t *tenantPolicy) weigh(c *rbac.Change) {
+	object, bytes := objectOf(c), bytesOf(c)
+	t.learnedBytes += bytes - t.learned[object]
+	if t.learned[object] = bytes; bytes == 0 {
+		delete(t.learned, object)
+	}
+}
+
+// hasRoom reports whether the audit log can teach that.
+func (t *tenantPolicy) hasRoom(changes []rbac.Change) bool {
+	more := 0
+	for i := range changes {
+		if bytes := bytesOf(&changes[i]); bytes > 0 {
+			more += bytes - t.learned[objectOf(&changes[i])]
+		}
+	}
+	return more <= 0 || t.learnedBytes+more <= maxLearnedBytes
 }
 
 // apply changes a policy from an event time on. Files that were written before
@@ -409,13 +461,18 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 		at = e.Time + 1 // the newest is one wrong clock's
 	}
 	if sighting == policy.Unseen || len(p.seen) >= maxSeenChanges {
-		p.unseen[d.Tenant]++
-		p.metrics.unseen.Inc()
+		p.miss(d.Tenant)
 		return
 	}
 	d.From = time.Unix(0, p.nextPane(at)).UTC()
 	p.seen = append(p.seen, d)
 	_ = p.learn() // else it waits for the next settle, which tells
+}
+
+// miss counts a change of the policy that is not known to it.
+func (p *policies) miss(tenant string) {
+	p.unseen[tenant]++
+	p.metrics.unseen.Inc()
 }
 
 // maxSeenChanges bounds the changes of the audit log that wait for a disk.
@@ -431,6 +488,11 @@ func (p *policies) learn() error {
 		d.Inherits = p.tenants[d.Tenant].inherits
 		d.Policy = slices.DeleteFunc(d.Policy, func(c rbac.Change) bool { return !p.tenants[d.Tenant].set.Needs(c) })
 		if len(d.Policy) == 0 { // controllers write what is there, again and again
+			p.seen = p.seen[1:]
+			continue
+		}
+		if !p.tenants[d.Tenant].hasRoom(d.Policy) {
+			p.miss(d.Tenant)
 			p.seen = p.seen[1:]
 			continue
 		}
@@ -476,12 +538,29 @@ func (p *policies) fork(tenant string) {
 	}
 	own := *common
 	own.set = rbac.NewSet(common.set.Objects())
-	own.said = map[string]*rbac.Set{}
+	own.said, own.learned = map[string]*rbac.Set{}, map[string]int{}
 	own.versions = common.versions.Clone()
 	own.recent = slices.Clone(common.recent)
 	own.toldAt, own.health = maps.Clone(common.toldAt), common.health
 	own.inherits = true
 	p.tenants[tenant] = &own
+}
+
+// retire ends what sources have said in earlier runs that are no longer configured.
+// What the audit log told stays: it happened.
+func (p *policies) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tenant := range slices.Sorted(maps.Keys(p.tenants)) {
+		t := p.tenants[tenant]
+		for _, source := range slices.Sorted(maps.Keys(t.said)) {
+			if source == policy.SourceAudit || t.health[source] != nil || t.said[source].Len() == 0 {
+				continue
+			}
+			p.log.Warn("a source of the role policy is no longer configured, what it told ends", "tenant", tenant, "source", source)
+			p.updates = append(p.updates, update{tenant, policy.Update{Source: source, Initial: true}})
+		}
+	}
 }
 
 // restore takes over the decisions of a journal, and how far event time had

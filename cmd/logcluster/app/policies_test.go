@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +188,58 @@ func TestFilesGoBack(t *testing.T) {
 	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{versioned(bound("b", "old", "u"), "5"), versioned(bound("c", "old", "u"), "5")}})
 	wantRole(t, p, "a", begin+10*second, "ClusterRole/old,ClusterRole/told")
 	wantRole(t, p, "b", begin+10*second, "ClusterRole/old")
+}
+
+// What a source told that is no longer configured ends.
+func TestASourceThatIsNoLongerConfigured(t *testing.T) {
+	p := testPolicies(t)
+	p.restore([]decision{
+		{Source: policy.SourceFiles, Policy: []rbac.Change{bound("b", "viewer", "u")}},
+		{Source: policy.SourceCluster, Policy: []rbac.Change{bound("c", "admin", "u")}},
+	})
+	p.know("", policy.SourceFiles, func() policy.Health { return policy.Health{} })
+	p.retire()
+	seen(p, begin)
+	if err := p.settle(0); err != nil {
+		t.Fatal(err)
+	}
+	wantRole(t, p, "a", begin, "ClusterRole/admin,ClusterRole/viewer")
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/viewer")
+	p.retire()
+	if len(p.updates) > 0 {
+		t.Error("once more")
+	}
+}
+
+// Whoever can write to a topic can't have the policy of its tenant take all the
+// memory, and what is deleted makes room again.
+func TestTheAuditLogTeachesWithinBounds(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+	large := bound("flood", "x", strings.Repeat("n", policy.MaxObjectBytes/2))
+	offset := int64(0)
+	put := func(i int, c rbac.Change) {
+		offset++
+		c.ClusterRoleBinding.Name = fmt.Sprint("flood", i)
+		p.observe(written(t, begin, c), origin{time: begin, partition: 0, offset: offset})
+	}
+	for i := range 64 {
+		put(i, large)
+		put(i, large) // it takes room once
+	}
+	own := p.tenants["a"]
+	if n := own.set.Len(); n != 1+31 || p.unseen["a"] == 0 || own.learnedBytes > maxLearnedBytes {
+		t.Errorf("%d objects of %d bytes, %d unseen", n, own.learnedBytes, p.unseen["a"])
+	}
+	put(0, unbound(""))
+	put(100, bound("", "admin", "u"))
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+	for i := range 101 {
+		put(i, unbound(""))
+	}
+	if own.learnedBytes != 0 || len(own.learned) != 0 {
+		t.Errorf("%d bytes of nothing", own.learnedBytes)
+	}
 }
 
 // What people ask does not change what the stream comes to, nor read what belongs

@@ -79,7 +79,7 @@ func (d *stateDir) clean() error {
 		return fmt.Errorf("read state directory: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), "."+stateFile) {
+		if !strings.HasPrefix(e.Name(), "."+stateFile) && !strings.HasPrefix(e.Name(), "."+decisionsFile) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(d.path, e.Name())); err != nil {
