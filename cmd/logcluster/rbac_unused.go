@@ -23,10 +23,11 @@ With --suggest it prints manifests only, for 'kubectl apply -f -': for every
 role that was used, one that allows what was used and no more. It is never wider
 than the original. The names end in --suffix, so that applying them changes
 nothing until they are bound; with --suffix '' they take the place of the
-originals. Objects are named where the role names them already; with
---name-objects N also where at most N objects were ever touched, one by one
-(get, update, patch, delete). What happens more rarely than the recording is
-long is not in it: a year's end, a restore, an incident.
+originals, but for aggregated ones and Kubernetes' own. Objects are named where
+the role names them already; with --name-objects N also where at most N objects
+were ever touched, one by one (get, update, patch, delete). What happens more
+rarely than the recording is long is not in it: a year's end, a restore, an
+incident.
 
 A request counts for every binding that allows it; what only others than RBAC
 allow (the node authorizer, a webhook) uses no role. A denied one uses nothing.

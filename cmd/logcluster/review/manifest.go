@@ -22,7 +22,7 @@ import (
 // they take the place of the roles they are made from; aggregated ClusterRoles
 // are left out then, since a controller writes their rules, and so are those that
 // they are aggregated from, since what was used through them is not theirs to
-// lose.
+// lose, and Kubernetes' own, on which its components depend.
 func (u *UsageReport) WriteManifests(w io.Writer, suffix string) error {
 	_, err := fmt.Fprintf(w, "# What was used from %s to %s (%s, %s).\n# What happens more rarely is not in it: read before you apply.\n",
 		u.Observed.From.Format(time.RFC3339), u.Observed.To.Format(time.RFC3339),
@@ -51,6 +51,8 @@ func (r *RoleUsage) writeManifest(w io.Writer, suffix string) error {
 		why = "aggregated: a controller writes its rules"
 	case suffix == "" && r.member:
 		why = "aggregated into another role, through which more of it may be used"
+	case suffix == "" && r.builtin:
+		why = "Kubernetes' own, which a start of the API server restores"
 	}
 	if why != "" {
 		_, err := fmt.Fprintf(w, "# %s: %s\n", safe(r.Role), why)

@@ -38,6 +38,8 @@ type Usage struct {
 	aggregated map[rbac.Role]bool
 	// members are the ClusterRoles that they are made of.
 	members map[rbac.Role]bool
+	// builtin are the roles that the API server itself makes.
+	builtin map[rbac.Role]bool
 
 	seen   *memo.Cache[*attribution]
 	key    []byte
@@ -58,9 +60,13 @@ func NewUsage(o rbac.Objects, names int) (*Usage, error) {
 	}
 	u := &Usage{
 		policy: p, names: names, roles: map[rbac.Role]*roleUse{}, aggregated: map[rbac.Role]bool{}, members: map[rbac.Role]bool{},
-		seen: memo.New[*attribution](attributionsHeld),
+		builtin: map[rbac.Role]bool{}, seen: memo.New[*attribution](attributionsHeld),
+	}
+	for i := range o.Roles {
+		u.builtin[rbac.Role{Namespace: o.Roles[i].Namespace, Name: o.Roles[i].Name}] = isBuiltin(o.Roles[i].Labels)
 	}
 	for i := range o.ClusterRoles {
+		u.builtin[rbac.Role{Name: o.ClusterRoles[i].Name}] = isBuiltin(o.ClusterRoles[i].Labels)
 		if o.ClusterRoles[i].AggregationRule == nil {
 			continue
 		}
@@ -70,6 +76,13 @@ func NewUsage(o rbac.Objects, names int) (*Usage, error) {
 		}
 	}
 	return u, nil
+}
+
+// isBuiltin reports whether labels are those of an object that the API server makes
+// and restores when it starts.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
+func isBuiltin(labels map[string]string) bool {
+	return labels["kubernetes.io/bootstrapping"] == "rbac-defaults"
 }
 
 // aggregates notes which roles a rule selects.

@@ -21,7 +21,7 @@ func (u *Usage) Report(observed Span) *UsageReport {
 			use = newRoleUse()
 		}
 		r := newRoleUsage(&info, use)
-		r.aggregated, r.member = u.aggregated[info.Role], u.members[info.Role]
+		r.aggregated, r.member, r.builtin = u.aggregated[info.Role], u.members[info.Role], u.builtin[info.Role]
 		report.Roles = append(report.Roles, r)
 	}
 	slices.SortFunc(report.Roles, func(a, b RoleUsage) int { return compareUsage(&a, &b) })

@@ -58,8 +58,8 @@ type RoleUsage struct {
 
 	ref rbac.Role
 	// aggregated says that a controller writes the role's rules, member that the
-	// role is aggregated into another one.
-	aggregated, member bool
+	// role is aggregated into another one, builtin that the API server makes it.
+	aggregated, member, builtin bool
 }
 
 // WildcardUsage says what of a rule with a wildcard was used.

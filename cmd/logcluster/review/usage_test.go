@@ -300,6 +300,10 @@ func TestManifests(t *testing.T) {
 		ClusterRoles: []rbacv1.ClusterRole{
 			clusterRole(hostile, rule("get", "*", "*", "")), clusterRole("idle", rule("get", "core", "pods", "")),
 			{
+				ObjectMeta: metav1.ObjectMeta{Name: "cluster-admin", Labels: map[string]string{"kubernetes.io/bootstrapping": "rbac-defaults"}},
+				Rules:      []rbacv1.PolicyRule{rule("*", "*", "*", "")},
+			},
+			{
 				ObjectMeta: metav1.ObjectMeta{Name: "part", Labels: map[string]string{"into": "sum"}},
 				Rules:      []rbacv1.PolicyRule{rule("get", "core", "pods", "")},
 			},
@@ -310,12 +314,13 @@ func TestManifests(t *testing.T) {
 		},
 		ClusterRoleBindings: []rbacv1.ClusterRoleBinding{
 			clusterBinding("p", "part", "eve"), clusterBinding("a", hostile, "eve"), clusterBinding("i", "idle", "zoe"), clusterBinding("s", "sum", "eve"),
+			clusterBinding("b", "cluster-admin", "eve"),
 		},
 	}, 0)
 	u.Add(event("eve", "get", "pods", "b\nc", ""))
 	u.Add(event("eve", "get", "odd: {name\n---\n}.example", "b\nc", ""))
 	report := u.Report(Span{})
-	for suffix, want := range map[string][]string{"-least": {hostile + "-least", "part-least", "sum-least"}, "": {hostile}} {
+	for suffix, want := range map[string][]string{"-least": {hostile + "-least", "cluster-admin-least", "part-least", "sum-least"}, "": {hostile}} {
 		var text bytes.Buffer
 		if err := report.WriteManifests(&text, suffix); err != nil {
 			t.Fatal(err)
