@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -43,16 +41,14 @@ func newReplay(t terminal, logs *logFlags) *cobra.Command {
 	outputFlag(cmd, &output, "how the result is written: table or json", outputTable, outputJSON)
 	flags.StringArrayVar(&rbac, "rbac", nil, "`file or directory` of RBAC objects (YAML or JSON); repeatable")
 	flags.StringVar(&o.Decisions, "decisions", "", "journal (`file`) of a run, to repeat its role policies and limits instead of the configuration's")
+	cmd.MarkFlagsMutuallyExclusive("decisions", "rbac")
 	flags.StringVar(&o.Labels, "labels", "", "`file` of labelled incidents (JSON) to judge the detection by")
 	flags.StringVar(&o.Tenant, "tenant", "", `tenant of all events (default "default")`)
 	s := addSettings(cmd, true)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
-		err := oneOf("output", output, outputTable, outputJSON)
+		err := errors.Join(oneOf("output", output, outputTable, outputJSON), onlyStdin(files))
 		if err != nil {
 			return err
-		}
-		if slices.Contains(files, "-") && len(files) > 1 {
-			return fmt.Errorf("%w: - (stdin) stands alone", errUsage)
 		}
 		if o.Logger, err = logs.logger(t.Err); err != nil {
 			return err

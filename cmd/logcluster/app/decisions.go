@@ -119,6 +119,9 @@ func readDecisions(r io.Reader) (list []decision, whole int64, err error) {
 		if err := json.Unmarshal(line, &d); err != nil {
 			return nil, 0, fmt.Errorf("decision %d: %w", len(list)+1, err)
 		}
+		if d.Source == "" { // some other JSON: it would pass for decisions that change nothing
+			return nil, 0, fmt.Errorf("decision %d: it has no source", len(list)+1)
+		}
 		list = append(list, d)
 	}
 	return list, int64(len(text)), nil
