@@ -177,7 +177,7 @@ type watcher struct {
 
 func newWatcher(cfg policy.ClusterConfig) *watcher {
 	w := &watcher{log: &lockedBuffer{}, set: rbac.NewSet(rbac.Objects{})}
-	w.service = policy.NewCluster(cfg, slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry(), func(u policy.Update) {
+	w.service = policy.NewCluster(cfg, slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry(), nil, func(u policy.Update) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.updates = append(w.updates, u)

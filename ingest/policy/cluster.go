@@ -32,14 +32,17 @@ const (
 
 // Cluster hands on the RBAC objects of a Kubernetes cluster, and their changes,
 // a second at a time. It is a dskit service. Starting reads all objects, and
-// fails when that takes too long or is not allowed. A running service survives
-// the loss of the API server: it keeps what it knows, tries again with growing
-// waits of up to 30 seconds, and hands on what it has missed.
+// fails when that takes too long or is not allowed, unless what the cluster said
+// before a restart is known: then it runs, and hands on everything once it has
+// read it. A running service survives the loss of the API server: it keeps what it
+// knows, tries again with growing waits of up to 30 seconds, and hands on what it
+// has missed.
 type Cluster struct {
 	services.Service
 
 	cfg       ClusterConfig
 	logger    *slog.Logger
+	known     func() bool
 	hand      func(Update)
 	metrics   *sourceMetrics
 	connected prometheus.Gauge
@@ -51,6 +54,7 @@ type Cluster struct {
 	cancel  context.CancelFunc
 	// changed has a token when a watch has seen a change.
 	changed chan struct{}
+	handed  bool         // everything, once
 	held    rbac.Objects // what was handed on
 
 	mu sync.Mutex
@@ -70,10 +74,12 @@ const (
 var errNotYet = errors.New("no answer yet")
 
 // NewCluster returns the service, which connects to nothing yet. hand is called
-// from the service's goroutine: once while it starts, then with every change.
-func NewCluster(cfg ClusterConfig, logger *slog.Logger, reg prometheus.Registerer, hand func(Update)) *Cluster {
+// from the service's goroutine: once with everything, while it starts or later,
+// then with every change. known tells whether what the cluster said before a
+// restart is in force, so that a start needs no API server; nil for never.
+func NewCluster(cfg ClusterConfig, logger *slog.Logger, reg prometheus.Registerer, known func() bool, hand func(Update)) *Cluster {
 	c := &Cluster{
-		cfg: cfg, logger: logger, hand: hand, metrics: newSourceMetrics(SourceCluster, reg),
+		cfg: cfg, logger: logger, known: known, hand: hand, metrics: newSourceMetrics(SourceCluster, reg),
 		connected: promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 			Name: "logcluster_policy_connected",
 			Help: "Whether the watches of the RBAC objects of the cluster all work (1) or the role policy may be stale (0).",
@@ -107,12 +113,17 @@ func (c *Cluster) starting(ctx context.Context) error {
 		c.watches[k] = w
 		c.running.Go(func() { w.informer.RunWithContext(ctx) })
 	}
-	if err := c.sync(ctx); err != nil {
-		return errors.Join(err, c.stopping(nil))
+	err = c.sync(ctx)
+	switch {
+	case err == nil:
+		c.take()
+		return nil
+	case ctx.Err() == nil && c.known != nil && c.known():
+		c.logger.Error("RBAC objects of the cluster not read, going on with those of an earlier run; trying again", "error", err)
+		c.metrics.failure(err)
+		return nil
 	}
-	c.logger.Info("RBAC objects of the cluster are watched", "server", c.to.server)
-	c.take(true)
-	return nil
+	return errors.Join(err, c.stopping(nil))
 }
 
 // sync waits until everything has been read.
@@ -176,9 +187,15 @@ func (c *Cluster) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-pulse.C:
+			if !c.handed && c.synced() {
+				c.take()
+			}
 			c.alive()
 		case <-c.changed:
-			c.take(false)
+			if !c.handed && !c.synced() {
+				continue // a part of the objects would look as if the others were gone
+			}
+			c.take()
 			select {
 			case <-ctx.Done():
 				return nil
@@ -203,7 +220,7 @@ func (c *Cluster) stopping(error) error {
 func (c *Cluster) alive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.works() {
+	if c.handed && c.works() {
 		c.metrics.fresh()
 	}
 }
@@ -221,10 +238,14 @@ func (c *Cluster) works() bool {
 // take hands on what has changed. The informers' stores are the truth: their
 // events, which may be lost or merged while the connection is, only say when to
 // look.
-func (c *Cluster) take(initial bool) {
+func (c *Cluster) take() {
+	initial := !c.handed
+	if initial {
+		c.logger.Info("RBAC objects of the cluster are watched", "server", c.to.server)
+	}
 	now := objectsOf(&c.watches)
 	u := Update{Source: SourceCluster, Initial: initial, Changes: rbac.Diff(c.held, now), Objects: now.Len()}
-	c.held = now
+	c.handed, c.held = true, now
 	c.metrics.count(&now)
 	c.alive()
 	if !initial && len(u.Changes) == 0 {

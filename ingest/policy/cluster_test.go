@@ -108,7 +108,7 @@ func aBinding(name, user string) *rbacv1.ClusterRoleBinding {
 
 func newTestCluster(s *apiServer, log io.Writer, hand func(Update)) *Cluster {
 	cfg := DefaultConfig().Cluster
-	c := NewCluster(cfg, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewPedanticRegistry(), hand)
+	c := NewCluster(cfg, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewPedanticRegistry(), nil, hand)
 	c.connect = func() (*connection, error) {
 		return &connection{client: s.RbacV1(), server: "https://test", close: func() {}}, nil
 	}
@@ -275,6 +275,50 @@ func TestClusterStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClusterStartsWithoutItsServer checks that what is known from an earlier run
+// is enough to start, and that all objects are handed on at once when the server
+// is back, also where it answers for one kind after the other.
+func TestClusterStartsWithoutItsServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer(aRole("a", "x", "get"), aBinding("b", "eve"))
+		away := errors.New("no route to host")
+		s.fail("*", away)
+		var got updates
+		var log logged
+		c := newTestCluster(s, &log, got.hand)
+		c.known = func() bool { return true }
+		if err := services.StartAndAwaitRunning(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		defer stop(t, c)
+		if h := c.Health(); !strings.Contains(h.Problem, "no route to host") || !h.UpToDate.IsZero() {
+			t.Errorf("%+v", h)
+		}
+		if !strings.Contains(log.String(), "going on with those of an earlier run") {
+			t.Error(log.String())
+		}
+		s.fail("list clusterrolebindings", away)
+		s.fail("*", nil)
+		pass(2 * time.Minute)
+		if g := got.drain(); len(g) != 0 || testutil.ToFloat64(c.connected) != 0 {
+			t.Errorf("handed on %v, connected %v", g, testutil.ToFloat64(c.connected))
+		}
+		s.fail("list clusterrolebindings", nil)
+		pass(2 * time.Minute)
+		if g := got.take(); g != "initially +Role a/x, +ClusterRoleBinding b" {
+			t.Errorf("handed on %q", g)
+		}
+		if h := c.Health(); h.Problem != "" || testutil.ToFloat64(c.connected) != 1 {
+			t.Errorf("%+v", h)
+		}
+		must(0, s.RbacV1().ClusterRoleBindings().Delete(t.Context(), "b", metav1.DeleteOptions{}))
+		pass(3 * coalesceTime)
+		if g := got.take(); g != "-ClusterRoleBinding b" {
+			t.Errorf("handed on %q", g)
+		}
+	})
 }
 
 // TestClusterStopsWhileStarting checks that a start can be given up.

@@ -40,7 +40,9 @@ type ClusterConfig struct {
 	// one.
 	Context string `yaml:"context"`
 	// SyncTimeout bounds how long a start waits until all objects have been
-	// read. A start that takes longer is an error that tells what was missing.
+	// read. A start that takes longer is an error that tells what was missing,
+	// unless the objects are known from an earlier run: then those are in force
+	// until the cluster answers.
 	SyncTimeout time.Duration `yaml:"sync_timeout"`
 }
 

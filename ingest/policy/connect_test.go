@@ -44,7 +44,7 @@ func kubeconfig(t *testing.T, server string, authority []byte) string {
 func connectTo(t *testing.T, cfg ClusterConfig, log io.Writer, hand func(Update)) (*Cluster, error) {
 	t.Helper()
 	handler := slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
-	c := NewCluster(cfg, slog.New(handler), prometheus.NewPedanticRegistry(), hand)
+	c := NewCluster(cfg, slog.New(handler), prometheus.NewPedanticRegistry(), nil, hand)
 	return c, services.StartAndAwaitRunning(t.Context(), c)
 }
 

@@ -254,7 +254,7 @@ func TestTwoSourcesOneRegistry(t *testing.T) {
 	for _, tenant := range []string{"", "b"} {
 		of := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
 		NewFiles(FilesConfig{}, slog.New(slog.DiscardHandler), of, nil)
-		NewCluster(ClusterConfig{}, slog.New(slog.DiscardHandler), of, nil)
+		NewCluster(ClusterConfig{}, slog.New(slog.DiscardHandler), of, nil, nil)
 	}
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil || len(problems) > 0 {

@@ -19,8 +19,8 @@ type Update struct {
 	// Source is who tells: SourceFiles or SourceCluster.
 	Source string
 	// Initial says that this is the source's first update since it was started:
-	// everything it knows. It is handed on while the service starts, and also
-	// when it is empty, so that a service that runs has said what it knows.
+	// everything it knows. It is handed on also when it is empty, and while the
+	// service starts, but for a [Cluster] that starts without its API server.
 	Initial bool
 	// Changes are to be applied in their order. No two are about the same
 	// object. Never empty unless Initial is set.

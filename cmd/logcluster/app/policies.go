@@ -191,6 +191,14 @@ func (p *policies) know(tenant, source string, health func() policy.Health) {
 	p.own(tenant).health[source] = health
 }
 
+// knows reports whether a source has said anything, perhaps in an earlier run. It
+// may be asked by any goroutine.
+func (p *policies) knows(tenant, source string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own(tenant).heard(source).Len() > 0
+}
+
 // told takes an update of a source, in the source's goroutine.
 func (p *policies) told(tenant string, u policy.Update) {
 	p.mu.Lock()

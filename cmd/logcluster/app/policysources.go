@@ -35,13 +35,14 @@ func policySources(cfg *RolesConfig, into *policies, log *slog.Logger, reg prome
 			return "policy-" + source + "/" + tenant
 		}
 		hand := func(u policy.Update) { into.told(tenant, u) }
+		known := func() bool { return into.knows(tenant, policy.SourceCluster) }
 		reg := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
 		log := log.With("tenant", tenant)
 		if len(c.Files.Paths) > 0 {
 			add(tenant, policy.SourceFiles, name(policy.SourceFiles), policy.NewFiles(c.Files, log, reg, hand))
 		}
 		if c.Cluster.Enabled {
-			add(tenant, policy.SourceCluster, name(policy.SourceCluster), policy.NewCluster(c.Cluster, log, reg, hand))
+			add(tenant, policy.SourceCluster, name(policy.SourceCluster), policy.NewCluster(c.Cluster, log, reg, known, hand))
 		}
 	}
 	return out

@@ -47,7 +47,7 @@ func filesWork(target string, paths []string) Result {
 // clusterWorks lists and watches the RBAC objects of a cluster once.
 func clusterWorks(ctx context.Context, target string, cfg policy.ClusterConfig, logger *slog.Logger) Result {
 	detail := ""
-	cluster := policy.NewCluster(cfg, logger, prometheus.NewRegistry(), func(u policy.Update) {
+	cluster := policy.NewCluster(cfg, logger, prometheus.NewRegistry(), nil, func(u policy.Update) {
 		detail = fmt.Sprintf("%d objects", u.Objects)
 	})
 	err := services.StartAndAwaitRunning(ctx, cluster)
