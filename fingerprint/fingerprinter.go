@@ -175,7 +175,7 @@ func capped(s string) string {
 	if len(s) <= MaxText {
 		return s
 	}
-	suffix := "~" + ID(xxhash.Sum64String(s)).String()
+	suffix := rbac.KeyCut + ID(xxhash.Sum64String(s)).String()
 	cut := MaxText - len(suffix)
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--

@@ -24,6 +24,10 @@ const (
 // occurs inside a role's own key.
 const KeySeparator = ","
 
+// KeyCut stands where a key that was too long was cut off. The roles behind it
+// cannot be told. It never occurs in a key that is whole.
+const KeyCut = "~"
+
 // Key returns the role's key: "ClusterRole/name" or "Role/namespace/name",
 // with the names escaped as by [AppendName].
 func (r Role) Key() string { return string(r.appendKey(nil)) }

@@ -11,7 +11,7 @@ import (
 // KeyPower returns what the roles of a role key (as in [Standing]) allow
 // together, at the most that they give to anybody: a ClusterRole counts for the
 // whole cluster, unless all of its bindings are RoleBindings. ClassUnknown when
-// the policy knows none of the roles.
+// the policy knows none of the roles, or the key is cut off ([KeyCut]).
 func (p *Policy) KeyPower(key string) Power {
 	var power Power
 	for i := range p.keyRoles(key) {
@@ -25,7 +25,8 @@ func (p *Policy) KeyPower(key string) Power {
 // resource, and of verb and path, that a rule spells out, and whether it is
 // limited to named objects. Which objects, and in which namespace, is left out,
 // so that roles which do the same in different places have the same permissions.
-// Nil when the policy knows none of the roles.
+// Beyond 4096 of them, each further rule is one permission.
+// Nil when the policy knows none of the roles, or the key is cut off ([KeyCut]).
 func (p *Policy) KeyPermissions(key string) []uint64 {
 	var all []uint64
 	for i := range p.keyRoles(key) {
@@ -55,7 +56,7 @@ func (r *role) atMost() Power {
 // keyRoles yields the indexes of the roles of a key that the policy knows.
 func (p *Policy) keyRoles(key string) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
-		if p == nil || key == "" {
+		if p == nil || key == "" || strings.Contains(key, KeyCut) {
 			return
 		}
 		for k := range strings.SplitSeq(key, KeySeparator) {
@@ -67,9 +68,10 @@ func (p *Policy) keyRoles(key string) func(yield func(int) bool) {
 	}
 }
 
-// maxCombinations bounds how many combinations one rule is spelled out into. A
-// rule with more, which no person writes, is one permission.
-const maxCombinations = 1 << 12
+// maxPermissions bounds how many combinations the rules of a key are spelled out
+// into; the most of any role that we have seen are 654. A rule that would bring
+// more, which no person writes, is one permission.
+const maxPermissions = 1 << 12
 
 // appendPermissions appends the hashes of what a rule allows.
 func appendPermissions(to []uint64, rule *rbacv1.PolicyRule) []uint64 {
@@ -78,7 +80,8 @@ func appendPermissions(to []uint64, rule *rbacv1.PolicyRule) []uint64 {
 		named = "named"
 	}
 	h := hasher{}
-	if n := len(rule.Verbs) * (len(rule.APIGroups)*len(rule.Resources) + len(rule.NonResourceURLs)); n > maxCombinations {
+	n := len(rule.Verbs) * (len(rule.APIGroups)*len(rule.Resources) + len(rule.NonResourceURLs))
+	if len(to)+n > maxPermissions {
 		h.add("rule", named)
 		for _, field := range [][]string{rule.Verbs, rule.APIGroups, rule.Resources, rule.NonResourceURLs} {
 			h.add("field")

@@ -23,7 +23,8 @@ func TestKeyPower(t *testing.T) {
 		"Role/shop/edit":                  ClassElevated,
 		"ClusterRole/admin":               ClassAdmin, // some binding is cluster-wide
 		"ClusterRole/view,Role/shop/edit": ClassElevated,
-		"ClusterRole/nobody-knows,Role/shop/edit": ClassElevated,
+		"ClusterRole/nobody-knows,Role/shop/edit":        ClassElevated,
+		"ClusterRole/view,Role/shop/ed~0123456789abcdef": ClassUnknown, // what else it has was cut off
 	} {
 		if got := p.KeyPower(key); got.Class != want {
 			t.Errorf("%q has %+v, want %v", key, got, want)
@@ -83,7 +84,10 @@ func TestKeyPermissions(t *testing.T) {
 		many.Verbs = append(many.Verbs, fmt.Sprint("v", i))
 		many.Resources = append(many.Resources, fmt.Sprint("r", i))
 	}
+	large := rbacv1.PolicyRule{APIGroups: []string{""}, Verbs: many.Verbs[:50], Resources: many.Resources[:50]}
+	other := rbacv1.PolicyRule{APIGroups: []string{""}, Verbs: many.Verbs[50:100], Resources: many.Resources[:50]}
 	for name, got := range map[string][2]int{
+		"more in many rules":         {count(large, other), 2501},
 		"verbs and resources":        {count(rule("get list", "", "pods jobs")), 4},
 		"named and not":              {count(rule("get", "", "pods"), named(rule("get", "", "pods"), "a", "b")), 2},
 		"paths":                      {count(paths("get", "/a", "/b")), 2},
