@@ -35,6 +35,10 @@ type decision struct {
 	// Record is the record that carried it, for source audit: it is not decided
 	// upon again when the record is read once more.
 	Record *place `json:"record,omitempty"`
+	// Read are the last records that have changed nothing, of every partition that
+	// had one since the decision before: what they tell is not looked at again
+	// either, as this decision may have changed what it would change.
+	Read []place `json:"read,omitempty"`
 	// Policy are the RBAC objects that were written or deleted.
 	Policy []rbac.Change `json:"policy,omitempty"`
 	// Limits are the limits of the tenants that have their own; empty but not nil
@@ -48,6 +52,8 @@ type place struct {
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
 }
+
+func (p *place) partition() partition { return partition{p.Topic, p.Partition} }
 
 // decisionsFile is the name of the journal in the state directory.
 const decisionsFile = "decisions.jsonl"
@@ -237,13 +243,19 @@ func fold(list []decision, before time.Time) []decision {
 			held[object] = held[object] || !c.Deleted
 			d.Policy = append(d.Policy, *c)
 		}
-		if d.Record != nil && last.read[partition{d.Record.Topic, d.Record.Partition}] != i {
+		if d.Record != nil && last.read[d.Record.partition()] != i {
 			d.Record = nil
+		}
+		d.Read = nil
+		for _, r := range list[i].Read {
+			if last.read[r.partition()] == i {
+				d.Read = append(d.Read, r)
+			}
 		}
 		if last.limits != i {
 			d.Limits = nil
 		}
-		if d.Policy != nil || d.Record != nil || d.Limits != nil {
+		if d.Policy != nil || d.Record != nil || d.Read != nil || d.Limits != nil {
 			out = append(out, d)
 		}
 	}
@@ -265,7 +277,10 @@ func lastOf(list []decision) lastDecisions {
 			last.write[[3]string{d.Tenant, d.Source, objectOf(&d.Policy[k])}] = i
 		}
 		if d.Record != nil {
-			last.read[partition{d.Record.Topic, d.Record.Partition}] = i
+			last.read[d.Record.partition()] = i
+		}
+		for k := range d.Read {
+			last.read[d.Read[k].partition()] = i
 		}
 		if d.Limits != nil {
 			last.limits = i

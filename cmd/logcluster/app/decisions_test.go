@@ -114,6 +114,9 @@ func anyDecision(t *rapid.T, i int, from time.Time) decision {
 		d.Tenant = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "tenant")
 		d.Record = &place{Topic: d.Tenant, Partition: int32(rapid.IntRange(0, 1).Draw(t, "partition")), Offset: int64(i)}
 		d.Policy = []rbac.Change{change}
+		if rapid.Bool().Draw(t, "read") {
+			d.Read = []place{{Topic: "b", Partition: 1, Offset: int64(i)}}
+		}
 	default:
 		d.Policy = []rbac.Change{change}
 	}

@@ -63,8 +63,10 @@ type policies struct {
 	begun bool
 	// newest is the highest event time that was decoded.
 	newest int64
-	// read is how far partitions were read for changes.
+	// read is how far partitions were read for changes in earlier runs and up to
+	// the last decision, idle the last records since then that changed nothing.
 	read   map[partition]int64
+	idle   map[partition]place
 	unseen map[string]uint64 // by tenant
 }
 
@@ -127,7 +129,7 @@ func newPolicies(cfg *Config, log *slog.Logger, reg prometheus.Registerer) *poli
 	p := &policies{
 		pane: int64(cfg.Cluster.Pane), maxAhead: int64(cfg.Cluster.MaxAhead),
 		learns: cfg.Roles.learns, log: log, metrics: newPolicyMetrics(reg),
-		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, unseen: map[string]uint64{},
+		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, idle: map[partition]place{}, unseen: map[string]uint64{},
 	}
 	p.settled = func() int64 { return p.newest - keptVersions(cfg) }
 	return p
@@ -286,11 +288,15 @@ func (p *policies) next(now int64) int64 {
 
 // decide writes a decision down and takes it over.
 func (p *policies) decide(d *decision) error {
+	for _, at := range slices.SortedFunc(maps.Keys(p.idle), partition.compare) {
+		d.Read = append(d.Read, p.idle[at])
+	}
 	if p.journal != nil {
 		if err := p.journal.append(d); err != nil {
 			return err
 		}
 	}
+	clear(p.idle)
 	p.enact(d)
 	return nil
 }
@@ -298,8 +304,10 @@ func (p *policies) decide(d *decision) error {
 // enact takes a decision over, of this run or of one before it.
 func (p *policies) enact(d *decision) {
 	if d.Record != nil {
-		at := partition{d.Record.Topic, d.Record.Partition}
-		p.read[at] = max(p.read[at], d.Record.Offset+1)
+		p.hasRead(d.Record)
+	}
+	for i := range d.Read {
+		p.hasRead(&d.Read[i])
 	}
 	if len(d.Policy) == 0 {
 		return
@@ -318,6 +326,10 @@ func (p *policies) enact(d *decision) {
 			}
 		}
 	}
+}
+
+func (p *policies) hasRead(r *place) {
+	p.read[r.partition()] = max(p.read[r.partition()], r.Offset+1)
 }
 
 // hear notes what a source says, and returns what counts of it: about an object
@@ -495,12 +507,15 @@ func (p *policies) learn() error {
 		}
 		d.Inherits = p.tenants[d.Tenant].inherits
 		d.Policy = slices.DeleteFunc(d.Policy, func(c rbac.Change) bool { return !p.tenants[d.Tenant].set.Needs(c) })
-		if len(d.Policy) == 0 { // controllers write what is there, again and again
-			p.seen = p.seen[1:]
-			continue
-		}
-		if !p.tenants[d.Tenant].hasRoom(d.Policy) {
+		changes := len(d.Policy) > 0 // controllers write what is there, again and again
+		if changes && !p.tenants[d.Tenant].hasRoom(d.Policy) {
+			changes = false
 			p.miss(d.Tenant)
+		}
+		if !changes {
+			if d.Record != nil {
+				p.idle[d.Record.partition()] = *d.Record
+			}
 			p.seen = p.seen[1:]
 			continue
 		}

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,32 @@ func TestARecordIsLearnedFromOnce(t *testing.T) {
 	again.observe(written(t, begin, bound("evil", "admin", "u")), from) // read again after a crash
 	wantRole(t, again, "a", begin+39*second, "ClusterRole/viewer")
 	wantRole(t, again, "a", begin+40*second, "ClusterRole/admin,ClusterRole/viewer")
+}
+
+// A record that changed nothing when it was read first changes nothing when it is
+// read once more after a crash, whatever was decided since.
+func TestARecordThatChangedNothingIsNotLearnedFromLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), decisionsFile)
+	run := func(watch func(*policies)) {
+		j, list, err := openJournal(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := testPolicies(t)
+		p.restore(list)
+		p.journal = j
+		tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u"), versioned(bound("c", "admin", "u"), "8")}})
+		// Of two API servers each writes a partition; one's word comes late.
+		p.observe(written(t, begin, versioned(bound("c", "old", "u"), "7")), origin{time: begin, partition: 0, offset: 5})
+		watch(p)
+		p.observe(written(t, begin+second, unbound("c")), origin{time: begin, partition: 1, offset: 9})
+		wantRole(t, p, "a", begin+10*second, "ClusterRole/viewer")
+		if err := j.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(func(p *policies) { wantRole(t, p, "a", begin, "ClusterRole/admin,ClusterRole/viewer") })
+	run(func(p *policies) { wantRole(t, p, "a", begin+10*second, "ClusterRole/viewer") })
 }
 
 // A source that starts again tells everything anew: what has not changed is no

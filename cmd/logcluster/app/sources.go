@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -15,6 +16,10 @@ import (
 type partition struct {
 	Topic string
 	ID    int32
+}
+
+func (p partition) compare(with partition) int {
+	return cmp.Or(cmp.Compare(p.Topic, with.Topic), cmp.Compare(p.ID, with.ID))
 }
 
 // sources keeps which partitions there are, how far each has been read, and
