@@ -44,7 +44,8 @@ bench: ## Benchmarks of the hot path, with allocations
 
 roles: build ## Hold the role resolver against the API server's own word, and show families (DATA=folder with dev/)
 	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
-		$(BIN) rbac verify --rbac $(DATA)/dev/rbac.yaml --rbac-end $(DATA)/dev/rbac_end.yaml $(DATA)/dev/audit.jsonl.zst; \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./ingest/policy ./fingerprint/rbac -count 1 -run 'TestLoadRealObjects|TestRealAggregation' -v | grep -v '^=== '; \
+		$(BIN) rbac verify --list 100 --rbac $(DATA)/dev/rbac.yaml --rbac-end $(DATA)/dev/rbac_end.yaml $(DATA)/dev/audit.jsonl.zst; \
 		$(BIN) rbac families --rbac $(DATA)/dev/rbac.yaml $(DATA)/dev/audit.jsonl.zst; \
 	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
 
