@@ -80,6 +80,9 @@ func (d *Detector) Evaluate(ev *cluster.Evaluation) Result {
 	}
 }
 
+// Forget removes everything about a tenant that is not evaluated any more.
+func (d *Detector) Forget(tenant string) { delete(d.tenants, tenant) }
+
 func (d *Detector) tenant(name string) *tenant {
 	tn := d.tenants[name]
 	if tn == nil {

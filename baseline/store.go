@@ -98,6 +98,10 @@ func (s *Store) Retrain(at int64) {
 	s.epoch++
 }
 
+// Forget removes everything about a tenant, whose learning period begins anew
+// with its next window.
+func (s *Store) Forget(tenant string) { delete(s.tenants, tenant) }
+
 func (s *Store) sorted() []*tenant {
 	all := make([]*tenant, 0, len(s.tenants))
 	for _, tn := range s.tenants {

@@ -33,6 +33,10 @@ type Stats struct {
 	SeenUnknown uint64
 }
 
+// Knows reports whether the tenant has clusters: one that had no event for
+// Config.SeenFor is forgotten.
+func (w *Windows) Knows(tenant string) bool { return w.tenants[tenant] != nil }
+
 // Stats returns the counters and gauges. It takes time in proportion to the
 // number of tenants.
 func (w *Windows) Stats() Stats {

@@ -95,7 +95,7 @@ func (a *App) buildPipeline() {
 		recorded: a.o.Recorded,
 	}
 	p.engine = newEngine(a.cfg, policies, p.found)
-	p.engine.learned = p.board.learned
+	p.engine.learned, p.engine.forgotten = p.board.learned, p.board.forgotten
 	policies.settled = p.settled // partitions may be far apart
 	if a.cfg.Tenants.Overrides != "" {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)

@@ -121,6 +121,13 @@ func (b *board) learned(f *family.Families) {
 	b.of(f.Tenant).families = f
 }
 
+// forgotten takes a tenant down.
+func (b *board) forgotten(tenant string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.tenants, tenant)
+}
+
 func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomaly {
 	out := web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend}
 	if f := families.Of(a.Cluster.Role); f != nil {

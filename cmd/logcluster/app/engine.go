@@ -32,6 +32,8 @@ type engine struct {
 	// learned receives the role families of a tenant after every retrain; they may
 	// be kept. Nil when nobody asks for families: nothing else depends on them.
 	learned func(*family.Families)
+	// forgotten is told of a tenant that is known no more. Nil when nobody asks.
+	forgotten func(tenant string)
 }
 
 func newEngine(cfg *Config, policies fingerprint.Policies, found func(*cluster.Evaluation, anomaly.Result)) *engine {
@@ -66,6 +68,7 @@ func (e *engine) Evaluate(ev *cluster.Evaluation) {
 func (e *engine) retrain(mark int64) {
 	e.baselines.Retrain(mark)
 	e.retrained = mark
+	e.forget()
 	if e.learned == nil {
 		return
 	}
@@ -75,6 +78,22 @@ func (e *engine) retrain(mark int64) {
 			continue
 		}
 		e.learned(e.families.Learn(tenant, mark, roles))
+	}
+}
+
+// forget drops what is kept of tenants that the windows have forgotten: so the
+// budget of tenants bounds it, however many there have been.
+func (e *engine) forget() {
+	for _, tenant := range e.baselines.Tenants() {
+		if e.windows.Knows(tenant) {
+			continue
+		}
+		e.baselines.Forget(tenant)
+		e.detector.Forget(tenant)
+		e.families.Forget(tenant)
+		if e.forgotten != nil {
+			e.forgotten(tenant)
+		}
 	}
 }
 
