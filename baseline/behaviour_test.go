@@ -52,6 +52,28 @@ func TestBehaviour(t *testing.T) {
 	}
 }
 
+// The power of a role is what the policy said last, also of clusters that were
+// there before it; and a restart between tells the same.
+func TestPowerIsRenewed(t *testing.T) {
+	s := New(DefaultConfig())
+	for i, power := range []rbac.Class{rbac.ClassUnknown, rbac.ClassEscalate, rbac.ClassEscalate, rbac.ClassRead} {
+		k := &fingerprint.ClusterKey{ID: 1, Tenant: "t", Role: "mapped:x", Resource: "pods", Access: fingerprint.AccessRead, Power: power}
+		start := origin + int64(i)*window
+		s.Train(training(start, cluster.Window{Cluster: k, FirstPane: origin, Counts: counts(4)}))
+		s.Retrain(start + window)
+		again := New(DefaultConfig())
+		if err := again.Restore(s.Snapshot()); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Store{s, again} {
+			s.Retrain(start + window)
+			if got := s.Behaviour("t"); i > 0 && (len(got) != 1 || got[0].Power != power) {
+				t.Errorf("window %d: %+v, want power %s", i, got, power)
+			}
+		}
+	}
+}
+
 // BenchmarkBehaviour is for 10,000 clusters of 500 roles.
 func BenchmarkBehaviour(b *testing.B) {
 	s := New(DefaultConfig())

@@ -69,9 +69,28 @@ func (s *Store) Train(t *cluster.Training) {
 	tn := s.tenant(t.Tenant, t.Start)
 	w := waiting{start: t.Start, end: t.End, rows: make([]row, len(t.Windows))}
 	for i := range t.Windows {
+		tn.renew(t.Windows[i].Cluster)
 		w.rows[i] = row{key: t.Windows[i].Cluster, born: t.Windows[i].FirstPane, counts: t.Windows[i].Counts}
 	}
 	tn.waiting = append(tn.waiting, w)
+}
+
+// renew lets a cluster go by its newest key, in which the policy may tell another
+// power: there is one key of a cluster, so that a snapshot can keep it once.
+func (tn *tenant) renew(key *fingerprint.ClusterKey) {
+	if h := tn.clusters[key.ID]; h != nil {
+		if h.key == key {
+			return
+		}
+		h.key = key
+	}
+	for i := range tn.waiting {
+		rows := tn.waiting[i].rows
+		at, found := slices.BinarySearchFunc(rows, key.ID, func(r row, id fingerprint.ID) int { return cmp.Compare(r.key.ID, id) })
+		if found {
+			rows[at].key = key
+		}
+	}
 }
 
 func (s *Store) tenant(name string, start int64) *tenant {
