@@ -19,22 +19,30 @@ func ParseResource(text string) (resource, subresource, group string) {
 	return resource, subresource, group
 }
 
-// GroupsOf returns the API groups in which rules of the policy name the resource
-// or a subresource of it, sorted; "" is the core group. Wildcards name nothing. It
-// looks at every rule.
+// GroupsOf returns the API groups that have the resource, sorted, as far as rules of
+// the policy tell by naming it or a subresource of it; "" is the core group. A rule
+// of several groups does not say which of them has it, and counts only where no
+// other rule does. Wildcards name nothing. It looks at every rule.
 func (p *Policy) GroupsOf(resource string) []string {
 	if p == nil {
 		return nil
 	}
-	var groups []string
+	var sure, perhaps []string
 	for i := range p.roles {
 		for j := range p.roles[i].rules {
 			r := &p.roles[i].rules[j]
-			if slices.ContainsFunc(r.Resources, func(of string) bool { return of == resource || strings.HasPrefix(of, resource+"/") }) {
-				groups = append(groups, r.APIGroups...)
+			switch {
+			case !slices.ContainsFunc(r.Resources, func(of string) bool { return of == resource || strings.HasPrefix(of, resource+"/") }):
+			case len(r.APIGroups) == 1 && r.APIGroups[0] != rbacv1.APIGroupAll:
+				sure = append(sure, r.APIGroups[0])
+			default:
+				perhaps = append(perhaps, r.APIGroups...)
 			}
 		}
 	}
-	slices.Sort(groups)
-	return slices.DeleteFunc(slices.Compact(groups), func(g string) bool { return g == rbacv1.APIGroupAll })
+	if len(sure) == 0 {
+		sure = slices.DeleteFunc(perhaps, func(g string) bool { return g == rbacv1.APIGroupAll })
+	}
+	slices.Sort(sure)
+	return slices.Compact(sure)
 }

@@ -27,18 +27,19 @@ func TestParseResource(t *testing.T) {
 }
 
 func TestGroupsOf(t *testing.T) {
-	rule := func(group, resource string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{group}, Resources: []string{resource}}
+	rule := func(resource string, groups ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: groups, Resources: []string{resource}}
 	}
 	p, err := New(Objects{ClusterRoles: []rbacv1.ClusterRole{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Rules: []rbacv1.PolicyRule{
-		rule("events.k8s.io", "events"), rule("", "events"), rule("*", "events"), rule("", "events"),
-		rule("apps", "deployments/scale"), rule("", "pods"), rule("batch", "*"),
+		rule("events", "events.k8s.io"), rule("events", ""), rule("events", "*"), rule("events", ""),
+		rule("deployments/scale", "apps"), rule("deployments", "", "apps", "batch"), rule("*", "batch"),
+		rule("leases", "x", "", "*"),
 	}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for resource, want := range map[string][]string{
-		"events": {"", "events.k8s.io"}, "deployments": {"apps"}, "deploy": nil, "jobs": nil,
+		"events": {"", "events.k8s.io"}, "deployments": {"apps"}, "leases": {"", "x"}, "deploy": nil, "jobs": nil,
 	} {
 		if got := p.GroupsOf(resource); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", resource, got, want)

@@ -129,14 +129,25 @@ func notes(p *rbac.Policy, r *rbac.Request, allowed bool) []string {
 		return all
 	}
 	groups := p.GroupsOf(r.Resource)
-	asked := "asked about the core API group, in which no role names " + r.Resource
-	switch {
-	case slices.Contains(groups, ""):
+	if slices.Contains(groups, "") {
 		return all
-	case len(groups) == 0:
-		asked += ": if it is of another one, ask about " + r.Resource + ".GROUP"
+	}
+	var yes []string
+	for _, g := range groups {
+		other := *r
+		other.APIGroup = g
+		if answer, _ := p.Resolve(&other); answer.Allowed {
+			yes = append(yes, r.Resource+"."+g)
+		}
+	}
+	asked := "asked about the core API group"
+	switch {
+	case len(yes) > 0:
+		asked += "; the answer is yes for " + strings.Join(yes, ", ")
+	case len(groups) > 0:
+		asked += "; the answer is no in " + strings.Join(groups, ", ") + " too"
 	default:
-		asked += ", but in " + strings.Join(groups, ", ") + ": ask about " + r.Resource + "." + groups[0]
+		asked += ", in which no role names " + r.Resource + "; if it is of another one, ask about " + r.Resource + ".GROUP"
 	}
 	return append(all, safeText(asked))
 }

@@ -128,17 +128,18 @@ func TestExplain(t *testing.T) {
 // TestNotes: who leaves the API group out is not simply told no.
 func TestNotes(t *testing.T) {
 	p := newPolicy(t, rbac.Objects{
-		ClusterRoles:        []rbacv1.ClusterRole{clusterRole("deploy", rule("create", "apps", "deployments", ""), rule("get", "core", "pods", ""), rule("get", "batch", "*", ""))},
+		ClusterRoles:        []rbacv1.ClusterRole{clusterRole("deploy", rule("create", "apps", "deployments", ""), rule("get", "core", "pods", ""), rule("get", "batch", "*", ""), rule("get", "policy", "evictions", ""))},
 		ClusterRoleBindings: []rbacv1.ClusterRoleBinding{clusterBinding("deploys", "deploy", "ann")},
 	})
 	for _, tc := range []struct {
 		request rbac.Request
 		want    []string
 	}{
-		{rbac.Request{User: "ann", Verb: "create", Resource: "deployments"}, []string{"asked about the core API group, in which no role names deployments, but in apps: ask about deployments.apps"}},
+		{rbac.Request{User: "ann", Verb: "create", Resource: "deployments"}, []string{"asked about the core API group; the answer is yes for deployments.apps"}},
 		{rbac.Request{User: "ann", Verb: "create", Resource: "deployments", APIGroup: "apps"}, nil},
 		{rbac.Request{User: "ann", Verb: "create", Resource: "pods"}, nil},
-		{rbac.Request{User: "ann", Verb: "create", Resource: "jobs"}, []string{"asked about the core API group, in which no role names jobs: if it is of another one, ask about jobs.GROUP"}},
+		{rbac.Request{User: "ann", Verb: "create", Resource: "evictions"}, []string{"asked about the core API group; the answer is no in policy too"}},
+		{rbac.Request{User: "ann", Verb: "create", Resource: "jobs"}, []string{"asked about the core API group, in which no role names jobs; if it is of another one, ask about jobs.GROUP"}},
 		{rbac.Request{User: "ann", Verb: "get", Path: "/metrics"}, nil},
 		{rbac.Request{User: "root", Groups: []string{"system:masters"}}, []string{"the API server allows system:masters everything without asking RBAC"}},
 	} {
