@@ -83,6 +83,7 @@ func (p *pipeline) decide(now time.Time) {
 	if !p.recorded {
 		clock = now.UnixNano()
 	}
+	p.policies.clock = now.UnixNano()
 	err := p.policies.settle(clock)
 	if err == nil {
 		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"log/slog"
 	"maps"
 	"math"
@@ -61,8 +62,11 @@ type policies struct {
 	// begun says that an event was decoded or a decision of an earlier run was
 	// restored: no policy can be in force from the beginning any more.
 	begun bool
-	// newest is the highest event time that was decoded.
-	newest int64
+	// newest is the highest event time that was decoded, clock the wall clock as
+	// of the last settling: no event is believed that is further ahead.
+	newest, clock int64
+	// doubted is the time of the event before, in a file, if it was not believed.
+	doubted int64
 	// read is how far partitions were read for changes in earlier runs and up to
 	// the last decision, idle the last records since then that changed nothing.
 	read   map[partition]int64
@@ -460,7 +464,9 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begun = true
-	if e.Time > p.newest && (from.time == 0 || e.Time <= from.time+p.maxAhead) {
+	before := p.newest
+	wrong := p.isAhead(e, from)
+	if e.Time > p.newest && !wrong {
 		p.newest = e.Time
 	}
 	if e.Resource.Group != rbacGroup || p.of(e.Tenant) == nil || !p.learns(e.Tenant) {
@@ -472,6 +478,9 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 	}
 	d := decision{Tenant: strings.Clone(e.Tenant), Source: policy.SourceAudit, Policy: changes}
 	at := max(p.newest, e.Time) + 1
+	if wrong {
+		at = before + 1 // nobody was there in between
+	}
 	if from.partition >= 0 {
 		d.Record = &place{Topic: d.Tenant, Partition: from.partition, Offset: from.offset}
 		if from.offset < p.read[partition{d.Tenant, from.partition}] {
@@ -487,6 +496,23 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 	d.From = time.Unix(0, p.nextPane(at)).UTC()
 	p.seen = append(p.seen, d)
 	_ = p.learn() // else it waits for the next settle, which tells
+}
+
+// isAhead reports whether an event's time can't be believed: it lies ahead of its
+// record's, of a record without one ahead of the clock, and in a file ahead of
+// every other's, unless the next event does too: files have gaps. A change that it
+// tells must not be put off until then, nor those of everybody after it.
+func (p *policies) isAhead(e *fingerprint.Event, from origin) bool {
+	if from.partition >= 0 {
+		return e.Time > cmp.Or(from.time, p.clock)+p.maxAhead
+	}
+	doubted := p.doubted
+	p.doubted = 0
+	if p.newest == 0 || e.Time <= p.newest+p.maxAhead || doubted > 0 && e.Time >= doubted-p.maxAhead {
+		return false
+	}
+	p.doubted = e.Time
+	return true
 }
 
 // miss counts a change of the policy that is not known to it.

@@ -317,14 +317,27 @@ func TestUnseenChangesAreCounted(t *testing.T) {
 // One wrong clock must not put a change off for years.
 func TestAWrongClockDoesNotDelayAChange(t *testing.T) {
 	for name, from := range map[string]origin{
-		"in Kafka": {time: begin, partition: 0, offset: 2}, "in a file": {partition: noPartition},
+		"in Kafka": {time: begin, partition: 0, offset: 2}, "without a timestamp": {partition: 0, offset: 2}, "in a file": {partition: noPartition},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := testPolicies(t)
 			tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+			seen(p, begin)
 			p.observe(&fingerprint.Event{Time: begin + 1e6*second, Tenant: "a", Verb: "get"}, from)
 			p.observe(written(t, begin, bound("evil", "admin", "u")), from)
 			wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+			from.offset++
+			p.observe(written(t, begin+1e7*second, bound("future", "editor", "u")), from)
+			from.offset++
+			p.observe(written(t, begin+20*second, unbound("evil")), from)
+			wantRole(t, p, "a", begin+30*second, "ClusterRole/editor,ClusterRole/viewer")
+			seen(p, begin+31*second)
+			tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Changes: []rbac.Change{unbound("b")}})
+			if name == "in a file" {
+				return // which has no sources that tell
+			}
+			wantRole(t, p, "a", begin+40*second, "ClusterRole/editor")
+			wantRole(t, p, "b", begin+40*second, "")
 		})
 	}
 }
