@@ -65,6 +65,10 @@ type policies struct {
 	// newest is the highest event time that was decoded, clock the wall clock as
 	// of the last settling: no event is believed that is further ahead.
 	newest, clock int64
+	// reached is the highest event time of each tenant: how far one's events are
+	// ahead puts off no change of another's. restored is the newest of earlier runs.
+	reached  map[string]int64
+	restored int64
 	// doubted is the time of the event before, in a file, if it was not believed.
 	doubted int64
 	// read is how far partitions were read for changes in earlier runs and up to
@@ -133,7 +137,7 @@ func newPolicies(cfg *Config, log *slog.Logger, reg prometheus.Registerer) *poli
 	p := &policies{
 		pane: int64(cfg.Cluster.Pane), maxAhead: int64(cfg.Cluster.MaxAhead),
 		learns: cfg.Roles.learns, log: log, metrics: newPolicyMetrics(reg),
-		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, idle: map[partition]place{}, unseen: map[string]uint64{},
+		tenants: map[string]*tenantPolicy{}, read: map[partition]int64{}, idle: map[partition]place{}, reached: map[string]int64{}, unseen: map[string]uint64{},
 	}
 	p.settled = func() int64 { return p.newest - keptVersions(cfg) }
 	return p
@@ -464,10 +468,11 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begun = true
-	before := p.newest
+	before := p.reachedBy(e.Tenant)
 	wrong := p.isAhead(e, from)
-	if e.Time > p.newest && !wrong {
-		p.newest = e.Time
+	if e.Time > before && !wrong {
+		p.reached[e.Tenant] = e.Time
+		p.newest = max(p.newest, e.Time)
 	}
 	if e.Resource.Group != rbacGroup || p.of(e.Tenant) == nil || !p.learns(e.Tenant) {
 		return
@@ -477,7 +482,7 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 		return
 	}
 	d := decision{Tenant: strings.Clone(e.Tenant), Source: policy.SourceAudit, Policy: changes}
-	at := max(p.newest, e.Time) + 1
+	at := max(before, e.Time) + 1
 	if wrong {
 		at = before + 1 // nobody was there in between
 	}
@@ -486,7 +491,7 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 		if from.offset < p.read[partition{d.Tenant, from.partition}] {
 			return // decided upon before a restart
 		}
-	} else if p.newest > e.Time+p.maxAhead {
+	} else if before > e.Time+p.maxAhead {
 		at = e.Time + 1 // the newest is one wrong clock's
 	}
 	if sighting == policy.Unseen || len(p.seen) >= maxSeenChanges {
@@ -497,6 +502,10 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 	p.seen = append(p.seen, d)
 	_ = p.learn() // else it waits for the next settle, which tells
 }
+
+// reachedBy returns the highest event time of a tenant, or what it may have been
+// in earlier runs.
+func (p *policies) reachedBy(tenant string) int64 { return max(p.reached[tenant], p.restored) }
 
 // isAhead reports whether an event's time can't be believed: it lies ahead of its
 // record's, of a record without one ahead of the clock, and in a file ahead of
@@ -546,7 +555,7 @@ func (p *policies) learn() error {
 			continue
 		}
 		if d.Record != nil { // it may have waited for the disk while events went on
-			d.From = later(d.From, time.Unix(0, p.nextPane(p.newest+1)).UTC())
+			d.From = later(d.From, time.Unix(0, p.nextPane(p.reachedBy(d.Tenant)+1)).UTC())
 		}
 		if err := p.decide(&d); err != nil {
 			return err
@@ -616,6 +625,7 @@ func (p *policies) retire() {
 // come.
 func (p *policies) restore(list []decision) {
 	p.begun = p.begun || len(list) > 0 || p.newest > 0
+	p.restored = p.newest
 	for i := range list {
 		d := &list[i]
 		if d.Inherits && p.tenants[d.Tenant] == nil {

@@ -150,6 +150,15 @@ func TestARecordThatChangedNothingIsNotLearnedFromLater(t *testing.T) {
 	run(func(p *policies) { wantRole(t, p, "a", begin+10*second, "ClusterRole/viewer") })
 }
 
+// How far the events of one tenant are ahead changes nothing for another.
+func TestATenantAheadPutsNobodyOff(t *testing.T) {
+	p := testPolicies(t)
+	tell(t, p, 0, policy.Update{Source: policy.SourceFiles, Initial: true, Changes: []rbac.Change{bound("b", "viewer", "u")}})
+	p.observe(&fingerprint.Event{Time: begin + 290*second, Tenant: "hostile", Verb: "get"}, origin{time: begin, partition: 0})
+	p.observe(written(t, begin, bound("evil", "admin", "u")), origin{time: begin, partition: 0})
+	wantRole(t, p, "a", begin+10*second, "ClusterRole/admin,ClusterRole/viewer")
+}
+
 // A source that starts again tells everything anew: what has not changed is no
 // change, what is gone is.
 func TestASourceStartsAgain(t *testing.T) {
