@@ -75,7 +75,7 @@ func TestEverythingWorks(t *testing.T) {
 		"topic dlq: write":                                     "",
 		"topic anomalies: write":                               "",
 		"group logcluster: describe":                           "free",
-		"roles " + rbac + ": load RBAC objects":                "1 documents in 1 files",
+		"roles " + rbac + ": load RBAC objects":                "0 objects in 1 files",
 		"alertmanager " + sinks.URL + ": ask for its status":   "0.28.0",
 		"loki " + sinks.URL + ": push a request without lines": "may write",
 		"state " + cfg.State.Dir + ": write a file":            "can be made",

@@ -39,7 +39,7 @@ func filesWork(target string, paths []string) Result {
 	loaded, err := policy.LoadFiles(paths...)
 	detail := ""
 	if err == nil {
-		detail = fmt.Sprintf("%d documents in %d files", loaded.Documents, loaded.Files)
+		detail = fmt.Sprintf("%d objects in %d files", loaded.Objects.Len(), loaded.Files)
 	}
 	return outcome(target+" "+strings.Join(paths, " "), "load RBAC objects", detail, err)
 }
