@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -127,6 +129,12 @@ func readDecisions(r io.Reader) (list []decision, whole int64, err error) {
 		}
 		if d.Source == "" { // some other JSON: it would pass for decisions that change nothing
 			return nil, 0, fmt.Errorf("decision %d: it has no source", len(list)+1)
+		}
+		for _, tenant := range slices.Sorted(maps.Keys(d.Limits)) {
+			limits := d.Limits[tenant]
+			if err := limits.Validate(); err != nil {
+				return nil, 0, fmt.Errorf("decision %d: limits.%s: %w", len(list)+1, tenant, err)
+			}
 		}
 		list = append(list, d)
 	}

@@ -208,6 +208,17 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+// Nor is one with limits that can't be.
+func TestJournalOfWrongLimits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), decisionsFile)
+	if err := os.WriteFile(path, []byte(`{"source":"limits","limits":{"a":{}}}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readDecisionsFile(path); err == nil || !strings.Contains(err.Error(), "decision 1: limits.a") {
+		t.Fatal(err)
+	}
+}
+
 // A disk that is full costs the folding, not the journal, and is not asked again
 // with every batch.
 func TestJournalThatCannotBeFolded(t *testing.T) {
