@@ -94,6 +94,9 @@ type RolesConfig struct {
 func (c *RolesConfig) Validate() error {
 	errs := []error{c.Policy.Validate(), prefixed("families", c.Families.Validate())}
 	all := c.Policies()
+	if _, ok := c.Tenants[""]; ok {
+		errs = append(errs, errors.New("tenants: a tenant has no name"))
+	}
 	for _, tenant := range slices.Sorted(maps.Keys(c.Tenants)) {
 		own := all[tenant]
 		errs = append(errs, prefixed("tenants."+tenant, own.Validate()))

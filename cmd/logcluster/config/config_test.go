@@ -55,6 +55,23 @@ func TestObjectionsOfWhatIsInlined(t *testing.T) {
 	}
 }
 
+// byName objects to what stands below names that the file chooses.
+type byName struct {
+	Sinks map[string]sink `yaml:"sinks"`
+}
+
+func (b *byName) Validate() error {
+	return fmt.Errorf("sinks.north: hosts[0]: %w", errors.Join(errors.New("names no host"), errors.New("port: 0 is too small")))
+}
+
+func TestObjectionsBelowNames(t *testing.T) {
+	err := Load(Source{Name: "f", YAML: []byte("sinks:\n  north:\n    hosts: [x]\n")}, &byName{})
+	want := "f:3: sinks.north.hosts[0]: names no host\nf:3: sinks.north.hosts[0].port: 0 is too small"
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
 func TestUnusedSections(t *testing.T) {
 	err := Load(Source{Name: "f", YAML: []byte("sink: {url: a b}\nother: {url: c d}\n"), Unused: []string{"sink"}}, &sample{})
 	if want := "f:2: other.url: \"c d\" has a space"; err == nil || err.Error() != want {

@@ -109,8 +109,10 @@ func (d *decoder) object(base, text string) {
 			break
 		}
 		next := ""
+		// In a table any word could be a name: there only one with a colon is.
+		named := strings.HasSuffix(m[0], ": ")
 		for _, p := range []string{m[1], join(path, m[1])} {
-			if p != path && strings.HasPrefix(p, path) && d.known(p) {
+			if p != path && strings.HasPrefix(p, path) && d.known(p, named) {
 				next = p
 			}
 		}
@@ -129,15 +131,16 @@ func (d *decoder) object(base, text string) {
 	d.add(at, path, text)
 }
 
-// known reports whether the path is a field, an item of a list or a name in a
-// table: what stands before a colon in an objection can be prose too.
-func (d *decoder) known(path string) bool {
+// known reports whether the path is a field, an item of a list or, with names, what
+// is below a name in a table: what stands before a colon in an objection can be
+// prose too.
+func (d *decoder) known(path string, names bool) bool {
 	for p := range d.paths {
 		generic := itemIndex.ReplaceAllString(path, "[]")
 		if generic == p || generic == p+"[]" {
 			return true
 		}
-		if d.paths[p] && strings.HasPrefix(generic, p+".") {
+		if names && d.paths[p] && strings.HasPrefix(generic, p+".") {
 			return true
 		}
 	}
