@@ -263,9 +263,17 @@ func (o *oracle) admitCluster(events []placed, at int64) {
 		p := &events[i]
 		p.tenant, p.cluster = tenant, c
 		c.first = min(c.first, p.pane)
-		o.meet(p, key.Power)
+		o.meet(p)
+	}
+	for i := range events {
+		if p := &events[i]; p.event.User != "" && p.print.Cluster.Power != rbac.ClassUnknown {
+			o.seen[oracleKnown(p)] = true
+		}
 	}
 }
+
+// oracleKnown is the place of a subject that was seen with a class of power.
+func oracleKnown(p *placed) string { return fmt.Sprintf("%s/known/%q", p.tenant, p.event.User) }
 
 // oracleAuthority is higher for the better known key of a cluster.
 func oracleAuthority(k *fingerprint.ClusterKey) int {
@@ -310,7 +318,7 @@ func (o *oracle) refusal(tenant string, key *fingerprint.ClusterKey) Budget {
 	return NumBudgets
 }
 
-func (o *oracle) meet(p *placed, power rbac.Class) {
+func (o *oracle) meet(p *placed) {
 	e, key := &p.event, p.print.Cluster
 	meet := func(f Feature, parts ...string) {
 		k := fmt.Sprintf("%s/%d/%q", p.tenant, f, parts)
@@ -328,6 +336,7 @@ func (o *oracle) meet(p *placed, power rbac.Class) {
 	if e.Source != "" {
 		meet(NewSubjectSources, e.User, e.Source)
 	}
+	power := key.Power
 	if power == rbac.ClassUnknown {
 		return
 	}
@@ -336,11 +345,9 @@ func (o *oracle) meet(p *placed, power rbac.Class) {
 		o.powers[p.tenant] = o.now[p.tenant]
 	}
 	// The first class of a subject, and of half a day of the tenant, is learnt.
-	known := fmt.Sprintf("%s/known/%q", p.tenant, e.User)
-	if !o.seen[known] || o.now[p.tenant]-o.powers[p.tenant] < int64(12*time.Hour) {
+	if !o.seen[oracleKnown(p)] || o.now[p.tenant]-o.powers[p.tenant] < int64(12*time.Hour) {
 		p.news[NewSubjectPowers] = 0
 	}
-	o.seen[known] = true
 }
 
 // whole reports whether a window is to be handed out, and whether there were

@@ -6,6 +6,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // partial is what one cluster did in one pane: the unit that is counted,
@@ -25,9 +26,12 @@ type partial struct {
 	namespaces tally
 	sources    tally
 	// contacts are (subject, source) pairs, the low half of the subject's
-	// hash in id; prints are fingerprints. They are only needed until the
+	// hash in id; powers are (subject, class of power) pairs, which the key
+	// cannot tell: a role that is bound in a namespace gives less than in the
+	// whole cluster; prints are fingerprints. They are only needed until the
 	// pane closes.
 	contacts tally
+	powers   tally
 	prints   tally
 
 	// news counts what was never seen before, by kind; set when the pane
@@ -72,6 +76,7 @@ func (m *memory) recycle(p *partial) {
 // forgetPairs drops what is needed until the pane closes only.
 func (p *partial) forgetPairs(m *memory) {
 	p.contacts.reset(m)
+	p.powers.reset(m)
 	p.prints.reset(m)
 }
 
@@ -95,6 +100,9 @@ func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit i
 			if added {
 				s.id = m.names.hold(user)
 			}
+		}
+		if power := fp.Cluster.Power; power != rbac.ClassUnknown {
+			p.powers.mark(mix(subject, uint64(power)), limit, m)
 		}
 	}
 	if e.Source != "" {
@@ -133,6 +141,7 @@ func (p *partial) merge(o *partial, limit int, m *memory) {
 		t.merge(from[i], limit, m)
 	}
 	p.contacts.merge(&o.contacts, limit, m)
+	p.powers.merge(&o.powers, limit, m)
 	p.prints.merge(&o.prints, limit, m)
 }
 
@@ -142,6 +151,7 @@ func (p *partial) settle(limit int, m *memory) {
 		t.prune(limit, m)
 	}
 	p.contacts.prune(limit, m)
+	p.powers.prune(limit, m)
 	p.prints.prune(limit, m)
 }
 

@@ -133,6 +133,7 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 		{&from.Namespaces, &p.namespaces},
 		{&from.Sources, &p.sources},
 		{&from.Contacts, &p.contacts},
+		{&from.Powers, &p.powers},
 		{&from.Prints, &p.prints},
 	} {
 		if err := l.tally(t.to, t.from); err != nil {

@@ -167,16 +167,27 @@ func (g *generation) remember(key uint64, mem *slabs) {
 	entry.n = 1
 }
 
-// meetPower notes that the subject was seen with the class of power and reports
-// whether that is new. A policy that is loaded tells the power of everybody at
-// once: so the first class of a subject is no news, nor are the others until
-// the tenant has had the time to show them.
-func (s *seen) meetPower(m sighting, l *Limits, mem *slabs) bool {
-	if s.powers == 0 {
-		s.powers = s.now
+// meetPowers notes the classes of power that a subject of the partial was seen
+// with, and returns how many of them are news. A policy that is loaded tells the
+// power of everybody at once: so what a subject has when it is first met is no
+// news, nor are the others until the tenant has had the time to show them.
+func (s *seen) meetPowers(subject, role uint64, p *partial, l *Limits, mem *slabs) (news uint32) {
+	// That a subject has any class at all is told by its quota: so it is kept
+	// under its whole hash.
+	known := s.current[seenPowers].quotas.find(subject) != nil || s.previous[seenPowers].quotas.find(subject) != nil
+	for class := rbac.ClassUnknown + 1; class < rbac.NumClasses; class++ {
+		key := mix(subject, uint64(class))
+		if p.powers.find(key) == nil {
+			continue
+		}
+		if s.powers == 0 {
+			s.powers = s.now
+		}
+		if s.meet(seenPowers, sighting{key, subject, role}, l, mem) && known && s.now >= s.powers+relearn {
+			news++
+		}
 	}
-	known := s.current[seenPowers].quotas.find(m.owner) != nil || s.previous[seenPowers].quotas.find(m.owner) != nil
-	return s.meet(seenPowers, m, l, mem) && known && s.now >= s.powers+relearn
+	return news
 }
 
 // distinct is the number of different keys of a kind that are remembered.
@@ -227,17 +238,12 @@ func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
 	// Owners have 32 bits where a tally keeps them; roles are told from them by
 	// the other 32.
 	role := t.role | 1<<63
-	power := p.key.Power
 	mem.sorted = p.subjects.appendSorted(mem.sorted[:0])
 	for _, subject := range mem.sorted {
 		owner := uint64(uint32(subject.key))
 		s.count(p, seenResources, sighting{mix(subject.key, t.resource), owner, role}, l, mem)
 		s.count(p, seenRoles, sighting{mix(subject.key, t.role), owner, role}, l, mem)
-		// That a subject has any class at all is told by its quota: so it is
-		// kept under its whole hash.
-		if power != rbac.ClassUnknown && s.meetPower(sighting{mix(subject.key, uint64(power)), subject.key, role}, l, &mem.slabs) {
-			p.news[seenPowers]++
-		}
+		p.news[seenPowers] += s.meetPowers(subject.key, role, p, l, &mem.slabs)
 	}
 	mem.sorted = p.contacts.appendSorted(mem.sorted[:0])
 	for _, contact := range mem.sorted {

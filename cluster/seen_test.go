@@ -1,6 +1,12 @@
 package cluster
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
+)
 
 func TestSeenRemembersOneToTwoEras(t *testing.T) {
 	c, mem := DefaultConfig(), &slabs{}
@@ -197,27 +203,66 @@ func TestSeenShareOfARole(t *testing.T) {
 	}
 }
 
-// A policy that is loaded late makes nothing new: the first class of a subject is
+// A policy that is loaded late makes nothing new: what a subject has at first is
 // learnt, and so are all for some hours.
-func TestMeetPower(t *testing.T) {
-	c, mem := DefaultConfig(), &slabs{}
+func TestMeetPowers(t *testing.T) {
+	c, mem := DefaultConfig(), &memory{}
 	var s seen
 	for i, step := range []struct {
-		hours          int64
-		subject, class uint64
-		want           bool
+		hours   int64
+		subject uint64
+		classes []uint64
+		want    uint32
 	}{
-		{100, 1, 2, false}, // the policy is loaded
-		{101, 1, 3, false}, // in another namespace
-		{112, 1, 4, true},
-		{112, 1, 4, false},
-		{112, 1, 2, false},
-		{113, 2, 5, false}, // a new subject
-		{113, 2, 6, true},
+		{100, 1, nil, 0},
+		{100, 1, []uint64{2}, 0}, // the policy is loaded
+		{101, 1, []uint64{3}, 0}, // in another namespace
+		{112, 1, []uint64{4, 5}, 2},
+		{112, 1, []uint64{4}, 0},
+		{112, 1, []uint64{2}, 0},
+		{113, 2, []uint64{5, 6}, 0}, // a new subject
+		{113, 2, []uint64{3, 6}, 1},
 	} {
-		s.turn(step.hours*hour, 1, mem)
-		if got := s.meetPower(sighting{mix(step.subject, step.class), step.subject, 1 << 63}, &c.Limits, mem); got != step.want {
-			t.Errorf("step %d: new is %v, want %v", i, got, step.want)
+		s.turn(step.hours*hour, 1, &mem.slabs)
+		var p partial
+		for _, class := range step.classes {
+			p.powers.mark(mix(step.subject, class), c.MaxDistinct, mem)
+			p.powers.mark(mix(99, 1), c.MaxDistinct, mem) // somebody else's
+		}
+		if got := s.meetPowers(step.subject, 1<<63, &p, &c.Limits, &mem.slabs); got != step.want {
+			t.Errorf("step %d: %d are new, want %d", i, got, step.want)
+		}
+	}
+}
+
+// Two subjects may have the same role, one in a namespace and the other in the
+// whole cluster: each has his own power, in whatever order they come.
+func TestEachHasHisOwnPower(t *testing.T) {
+	c := DefaultConfig()
+	at := func(hour int64, w *Windows, user string, power rbac.Class) {
+		key := fingerprint.ClusterKey{ID: 1, Tenant: "t", Role: "ClusterRole/cluster-admin", Power: power, Resource: "pods"}
+		e := fingerprint.Event{Time: hour * int64(time.Hour), User: user}
+		w.Add(&e, &fingerprint.Fingerprint{ID: 1, Verb: "get", Cluster: &key}, 0, e.Time)
+	}
+	for _, order := range [][]string{{"ann", "bob"}, {"bob", "ann"}} {
+		powers := map[string]rbac.Class{"ann": rbac.ClassEscalate, "bob": rbac.ClassAdmin}
+		w, news := New(c), uint32(0)
+		for hour := int64(100); hour < 130; hour++ {
+			here := order
+			if hour < 125 { // alone, at first
+				here = order[hour%2:][:1]
+			}
+			for _, user := range here {
+				at(hour, w, user, powers[user])
+			}
+			w.Advance(visitor(func(ev *Evaluation) {
+				for i := range ev.Windows {
+					news += ev.Windows[i].Counts[NewSubjectPowers]
+				}
+			}))
+		}
+		if news != 0 {
+			t.Errorf("%v: %d powers are new to somebody", order, news)
 		}
 	}
 }

@@ -108,6 +108,7 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 			Namespaces: saveTally(&p.namespaces),
 			Sources:    saveTally(&p.sources),
 			Contacts:   saveTally(&p.contacts),
+			Powers:     saveTally(&p.powers),
 			Prints:     saveTally(&p.prints),
 		}
 		for i, id := range sp.Subjects.IDs {

@@ -89,6 +89,7 @@ type SavedPartial struct {
 	Namespaces             SavedTally
 	Sources                SavedTally
 	Contacts               SavedTally
+	Powers                 SavedTally
 	Prints                 SavedTally
 }
 
