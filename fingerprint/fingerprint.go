@@ -42,8 +42,11 @@ type ClusterKey struct {
 	Role string
 	// RoleSource says where Role came from.
 	RoleSource rbac.Source
-	// Power is the class of what the role may do, by the policy in force when
-	// the key was made; ClassUnknown without a policy.
+	// Power is the class of what the subject may do under the role, by the policy
+	// in force when the key was made; ClassUnknown without a policy. It is no
+	// part of the identity: a role gives one subject less in a namespace than
+	// another in the whole cluster. What is shown of a cluster is the highest of
+	// the last pane.
 	Power rbac.Class
 	// APIGroup is empty for the core group and for non-resource requests.
 	APIGroup string

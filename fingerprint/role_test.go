@@ -47,7 +47,8 @@ func TestPowerOfRoles(t *testing.T) {
 		},
 		"masters, mapped": {
 			fingerprint.Event{User: "root", Groups: []string{"system:masters"}},
-			fingerprint.Roles{Mapping: mapping(t, fingerprint.MappingRule{User: "root", Role: "operators"})}, rbac.ClassAdmin,
+			fingerprint.Roles{Mapping: mapping(t, fingerprint.MappingRule{User: "root", Role: "operators"})},
+			rbac.ClassAdmin,
 		},
 		"nobody knows":    {fingerprint.Event{User: "somebody"}, fingerprint.Roles{}, rbac.ClassUnknown},
 		"annotation only": {fingerprint.Event{User: "u", Decision: fingerprint.DecisionAllow, Reason: editReason}, fingerprint.Roles{}, rbac.ClassUnknown},
