@@ -42,6 +42,20 @@ type childConfig struct {
 	RBAC    string
 }
 
+// describeChild writes down what a child is told, for [startChild].
+func describeChild(t *testing.T, c childConfig) (path string, told *childConfig) {
+	t.Helper()
+	content, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "child.json")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, &c
+}
+
 func (c *childConfig) config() *Config {
 	cfg := DefaultConfig()
 	cfg.Kafka.Client.Brokers, cfg.Kafka.Topics, cfg.Kafka.Group = c.Brokers, []string{testTopic}, c.Group
@@ -198,25 +212,12 @@ func TestKillAndTermUnderLoad(t *testing.T) {
 	values := lines(t, recording)
 	brokers := broker(t, 3)
 	publish(t, brokers, values)
-	describe := func(group string) (string, *childConfig) {
-		c := &childConfig{Brokers: brokers, Group: group, State: t.TempDir(), RBAC: rbac}
-		content, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "child.json")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path, c
-	}
-
-	path, oracle := describe("oracle")
+	path, oracle := describeChild(t, childConfig{Brokers: brokers, Group: "oracle", State: t.TempDir(), RBAC: rbac})
 	c := startChild(t, path)
 	c.await(t, uint64(len(values)), true)
 	c.end(t, syscall.SIGTERM)
 
-	path, killed := describe("killed")
+	path, killed := describeChild(t, childConfig{Brokers: brokers, Group: "killed", State: t.TempDir(), RBAC: rbac})
 	share := uint64(len(values)) / 4
 	for i, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL} {
 		c := startChild(t, path)

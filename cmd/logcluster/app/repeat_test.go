@@ -64,19 +64,7 @@ func TestTheJournalRepeatsARun(t *testing.T) {
 	values := withGrants(t, lines(t, recording), 5000)
 	brokers := broker(t, 3)
 	publish(t, brokers, values)
-	describe := func(group string) (string, *childConfig) {
-		c := &childConfig{Brokers: brokers, Group: group, State: t.TempDir(), RBAC: rbac}
-		content, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "child.json")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path, c
-	}
-	path, killed := describe("changed")
+	path, killed := describeChild(t, childConfig{Brokers: brokers, Group: "changed", State: t.TempDir(), RBAC: rbac})
 	for i := range 3 {
 		c := startChild(t, path)
 		c.await(t, uint64(len(values))/4*uint64(i)+random.Uint64N(uint64(len(values))/4), false)
@@ -86,7 +74,7 @@ func TestTheJournalRepeatsARun(t *testing.T) {
 	c.await(t, uint64(len(values)), true)
 	c.end(t, syscall.SIGTERM)
 
-	again, repeated := describe("repeated")
+	again, repeated := describeChild(t, childConfig{Brokers: brokers, Group: "repeated", State: t.TempDir(), RBAC: rbac})
 	journal, err := os.ReadFile(filepath.Join(killed.State, decisionsFile))
 	if err != nil {
 		t.Fatal(err)
