@@ -69,17 +69,24 @@ func TestFoldChangesNothing(t *testing.T) {
 		cut := at(rapid.IntRange(0, pane+2).Draw(t, "cut"))
 		folded := fold(list, cut)
 
-		before, after := testPolicies(nil), testPolicies(nil)
+		before, after, repeated := testPolicies(nil), testPolicies(nil), testPolicies(nil)
+		repeated.learns = func(string) bool { return false }
+		repeated.repeat(list)
 		before.restore(list)
 		after.restore(folded)
 		for tick := range pane + 4 {
 			for _, tenant := range []string{"", "a", "b"} {
+				seenIn(repeated, tenant, at(tick).UnixNano())
+				want := strings.TrimPrefix(roleAt(before, tenant, at(tick).UnixNano()), "-")
+				if got := strings.TrimPrefix(roleAt(repeated, tenant, at(tick).UnixNano()), "-"); got != want {
+					t.Fatalf("repeated: tenant %q at %d: %q, want %q\n%s", tenant, tick, got, want, spell(list))
+				}
 				if at(tick).Before(cut) {
 					continue
 				}
 				// No policy, and one of which nothing is left, bind the same.
 				got := strings.TrimPrefix(roleAt(after, tenant, at(tick).UnixNano()), "-")
-				if want := strings.TrimPrefix(roleAt(before, tenant, at(tick).UnixNano()), "-"); got != want {
+				if got != want {
 					t.Fatalf("tenant %q at %d: %q, %q before folding\n%s", tenant, tick, got, want, spell(folded))
 				}
 			}
@@ -244,6 +251,30 @@ func TestJournalThatCannotBeFolded(t *testing.T) {
 	}
 	if _, list, err := openJournal(path); err != nil || len(list) != 2 {
 		t.Fatal(list, err)
+	}
+}
+
+// A repeated run holds the policies that events can still ask for, not all of
+// them.
+func TestRepeatedDecisionsTakeNoMemory(t *testing.T) {
+	var list []decision
+	for i := range int64(2000) {
+		list = append(list, decision{
+			Source: policy.SourceFiles, From: time.Unix(0, begin+i*10*second).UTC(),
+			Policy: []rbac.Change{bound("b", fmt.Sprint("r", i), "u")},
+		})
+	}
+	p := testPolicies(t)
+	p.repeat(list)
+	most := 0
+	for i := range int64(2000) {
+		seen(p, begin+i*10*second)
+		wantRole(t, p, "a", begin+i*10*second, fmt.Sprint("ClusterRole/r", i))
+		most = max(most, p.tenants[""].versions.Len())
+	}
+	cfg := DefaultConfig()
+	if limit := int(keptVersions(&cfg)/(10*second)) + 2; most > limit {
+		t.Errorf("%d versions, want at most %d", most, limit)
 	}
 }
 

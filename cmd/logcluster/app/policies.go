@@ -18,13 +18,11 @@ import (
 	"github.com/logcluster/logcluster/ingest/policy"
 )
 
-// keepVersions is how long (event time) a version of a policy is kept after the
-// next one is in force, beyond what an event can be late and still count.
-// A large policy is megabytes, and there may be a version a pane.
-const keepVersions = 10 * time.Minute
-
+// keptVersions is for how long, behind the slowest event time, versions of a policy
+// are kept: what an event can be late and still count, and what a retrain can lie
+// behind. A large policy is megabytes, and there may be a version a pane.
 func keptVersions(cfg *Config) int64 {
-	return int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + keepVersions)
+	return int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + cfg.Baseline.Retrain)
 }
 
 // maxRecent bounds the versions of a policy that are shown.
@@ -76,6 +74,7 @@ type policies struct {
 	read   map[partition]int64
 	idle   map[partition]place
 	unseen map[string]uint64 // by tenant
+	coming []coming
 }
 
 // update is what a source has told.
@@ -474,6 +473,7 @@ func (p *policies) observe(e *fingerprint.Event, from origin) {
 		p.reached[e.Tenant] = e.Time
 		p.newest = max(p.newest, e.Time)
 	}
+	p.arrive()
 	if e.Resource.Group != rbacGroup || p.of(e.Tenant) == nil || !p.learns(e.Tenant) {
 		return
 	}
@@ -627,10 +627,43 @@ func (p *policies) restore(list []decision) {
 	p.begun = p.begun || len(list) > 0 || p.newest > 0
 	p.restored = p.newest
 	for i := range list {
-		d := &list[i]
-		if d.Inherits && p.tenants[d.Tenant] == nil {
-			p.fork(d.Tenant)
+		p.again(&list[i])
+	}
+}
+
+// again takes over a decision of another run.
+func (p *policies) again(d *decision) {
+	if d.Inherits && p.tenants[d.Tenant] == nil {
+		p.fork(d.Tenant)
+	}
+	p.enact(d)
+}
+
+// repeat takes over the decisions of another run when event time comes to them:
+// a day of them may be more policies than there is memory for.
+func (p *policies) repeat(list []decision) {
+	p.coming = make([]coming, len(list))
+	soonest := int64(math.MaxInt64)
+	for i := len(list) - 1; i >= 0; i-- {
+		from := int64(math.MinInt64)
+		if d := &list[i]; !d.From.IsZero() {
+			from = d.From.UnixNano()
 		}
-		p.enact(d)
+		soonest = min(soonest, from)
+		p.coming[i] = coming{&list[i], soonest}
+	}
+}
+
+// coming is a decision that is to be taken over, in its turn.
+type coming struct {
+	*decision
+	// soonest is the earliest time from which it or one after it is in force.
+	soonest int64
+}
+
+func (p *policies) arrive() {
+	for len(p.coming) > 0 && p.coming[0].soonest <= p.newest {
+		p.again(p.coming[0].decision)
+		p.coming = p.coming[1:]
 	}
 }

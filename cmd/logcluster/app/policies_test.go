@@ -36,8 +36,10 @@ func written(t testing.TB, at int64, c rbac.Change) *fingerprint.Event {
 	return e
 }
 
-func seen(p *policies, at int64) {
-	p.observe(&fingerprint.Event{Time: at, Tenant: "a", Verb: "get", Resource: fingerprint.Resource{Name: "pods"}}, origin{time: at, partition: 0})
+func seen(p *policies, at int64) { seenIn(p, "a", at) }
+
+func seenIn(p *policies, tenant string, at int64) {
+	p.observe(&fingerprint.Event{Time: at, Tenant: tenant, Verb: "get", Resource: fingerprint.Resource{Name: "pods"}}, origin{time: at, partition: 0})
 }
 
 func tell(t testing.TB, p *policies, now int64, u policy.Update) {

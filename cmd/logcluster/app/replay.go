@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	jsoniter "github.com/json-iterator/go"
@@ -94,6 +95,8 @@ type replay struct {
 	alerts []alert.Alert // that fired, when there are labels to judge them by
 	fired  int
 	err    error // of writing
+	// detected is the event time that detection has come to: decoding is ahead.
+	detected atomic.Int64
 	// first and last are the event times of the first and last evaluation.
 	first, last time.Time
 }
@@ -104,6 +107,8 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	}
 	policies := newPolicies(o.Config, o.Logger, nil)
 	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, policies)}
+	kept := keptVersions(o.Config)
+	policies.settled = func() int64 { return r.detected.Load() - kept }
 	r.engine = newEngine(o.Config, policies, r.found)
 	r.engine.learned = o.Learned
 	r.engine.windows.AddSource(0, "replay")
@@ -119,7 +124,7 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	for i := range decided {
 		limits.enact(&decided[i], r.engine.windows)
 	}
-	policies.restore(decided)
+	policies.repeat(decided)
 	return r, nil
 }
 
@@ -211,6 +216,7 @@ func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-c
 	for out := range full {
 		r.totals.add(out)
 		r.engine.apply(out, ignore, ignore)
+		r.detected.Store(r.engine.windows.Stats().Watermark)
 		if r.err != nil {
 			return r.err
 		}
