@@ -277,7 +277,7 @@ func (r *replay) finish(labels *detection.Labels, took time.Duration) error {
 			if err := json.NewEncoder(notes).Encode(report); err != nil {
 				return fmt.Errorf("write report: %w", err)
 			}
-		} else if err := report.WriteText(notes); err != nil {
+		} else if err := report.WriteText(r.o.Output); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
 	}
