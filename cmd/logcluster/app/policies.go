@@ -1,19 +1,16 @@
 package app
 
 import (
-	"cmp"
 	"log/slog"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest/policy"
 )
@@ -24,9 +21,6 @@ import (
 func keptVersions(cfg *Config) int64 {
 	return int64(cfg.Cluster.OutOfOrderness + cfg.Cluster.Grace + cfg.Cluster.MaxAhead + cfg.Baseline.Retrain)
 }
-
-// maxRecent bounds the versions of a policy that are shown.
-const maxRecent = 20
 
 // policies knows which role policy is in force for whom and when, by event time.
 // Sources tell it of changes ([policies.told]), the stream takes them over
@@ -81,42 +75,6 @@ type policies struct {
 type update struct {
 	tenant string
 	policy.Update
-}
-
-// tenantPolicy is the policy of a tenant: the objects as they are now, and what
-// was in force when.
-type tenantPolicy struct {
-	set *rbac.Set
-	// said is what each source has said last. Sources are merged object by
-	// object; package policy says who wins.
-	said map[string]*rbac.Set
-	// learned are the bytes that the objects take which the audit log has told, by
-	// object, and in all.
-	learned      map[string]int
-	learnedBytes int
-	versions     rbac.Versions
-	// waiting are changes of set since the last version, in force from due on.
-	waiting int
-	due     int64
-	by      []string // their sources
-	// number, recent, the objects of the last version and when sources told
-	// something last (by the wall clock) are for people.
-	number  uint64
-	recent  []policyVersion
-	objects rbac.Objects
-	toldAt  map[string]time.Time
-	health  map[string]func() policy.Health
-	// inherits says that the policy began as that of everybody, whose changes it
-	// follows.
-	inherits bool
-}
-
-// policyVersion is one version, for people.
-type policyVersion struct {
-	number  uint64
-	from    int64
-	changes int
-	sources []string
 }
 
 type policyMetrics struct {
@@ -252,36 +210,6 @@ func (p *policies) take(u *update, now int64) error {
 	return p.decide(d)
 }
 
-// since returns what has changed since a source spoke last, perhaps before a
-// restart, by all that it knows now. What the audit log told before a cluster was
-// watched is gone where the cluster does not have it.
-func (t *tenantPolicy) since(u *update) []rbac.Change {
-	now := rbac.NewSet(rbac.Objects{})
-	for i := range u.Changes {
-		now.Apply(u.Changes[i])
-	}
-	changes := rbac.Diff(t.heard(u.Source).Objects(), now.Objects())
-	if u.Source != policy.SourceCluster {
-		return changes
-	}
-	for _, c := range rbac.Diff(t.heard(policy.SourceAudit).Objects(), now.Objects()) {
-		if _, listed := t.heard(u.Source).Get(c); c.Deleted && !listed {
-			changes = append(changes, c)
-		}
-	}
-	return changes
-}
-
-// heard returns what a source has said.
-func (t *tenantPolicy) heard(source string) *rbac.Set {
-	said := t.said[source]
-	if said == nil {
-		said = rbac.NewSet(rbac.Objects{})
-		t.said[source] = said
-	}
-	return said
-}
-
 // nextPane returns the start of the first pane at or after the time.
 func (p *policies) nextPane(t int64) int64 { return (t + p.pane - 1) / p.pane * p.pane }
 
@@ -339,72 +267,6 @@ func (p *policies) hasRead(r *place) {
 	p.read[r.partition()] = max(p.read[r.partition()], r.Offset+1)
 }
 
-// hear notes what a source says, and returns what counts of it: about an object
-// that is watched in a cluster, nobody else is believed.
-func (t *tenantPolicy) hear(d *decision) []rbac.Change {
-	counts := make([]rbac.Change, 0, len(d.Policy))
-	for _, c := range d.Policy {
-		t.heard(d.Source).Put(c)
-		if d.Source == policy.SourceAudit {
-			t.weigh(&c)
-		}
-		if d.Source == policy.SourceCluster {
-			if c.Deleted {
-				t.heard(policy.SourceAudit).Put(c)
-				t.weigh(&c)
-			}
-		} else if _, watched := t.heard(policy.SourceCluster).Get(c); watched {
-			continue
-		}
-		counts = append(counts, c)
-	}
-	return counts
-}
-
-// maxLearnedBytes bounds the objects that the audit log of one tenant can teach,
-// which is whoever can write to its topic: some ten times those of a cluster with
-// 10,000 bindings. What is more is counted as unseen.
-const maxLearnedBytes = 32 << 20
-
-// objectBytes is what an object costs beside its own text.
-const objectBytes = 256
-
-func bytesOf(c *rbac.Change) int {
-	switch {
-	case c.Deleted:
-		return 0
-	case c.Role != nil:
-		return objectBytes + c.Role.Size()
-	case c.ClusterRole != nil:
-		return objectBytes + c.ClusterRole.Size()
-	case c.RoleBinding != nil:
-		return objectBytes + c.RoleBinding.Size()
-	case c.ClusterRoleBinding != nil:
-		return objectBytes + c.ClusterRoleBinding.Size()
-	}
-	return 0
-}
-
-// weigh counts an object that the audit log told.
-func (t *tenantPolicy) weigh(c *rbac.Change) {
-	object, bytes := objectOf(c), bytesOf(c)
-	t.learnedBytes += bytes - t.learned[object]
-	if t.learned[object] = bytes; bytes == 0 {
-		delete(t.learned, object)
-	}
-}
-
-// hasRoom reports whether the audit log can teach that.
-func (t *tenantPolicy) hasRoom(changes []rbac.Change) bool {
-	more := 0
-	for i := range changes {
-		if bytes := bytesOf(&changes[i]); bytes > 0 {
-			more += bytes - t.learned[objectOf(&changes[i])]
-		}
-	}
-	return more <= 0 || t.learnedBytes+more <= maxLearnedBytes
-}
-
 // apply changes a policy from an event time on. Files that were written before
 // what the audit log told of an object do not overrule it. All that holds depends
 // on what each source said last, in which order, and on nothing before it: so a
@@ -447,223 +309,7 @@ func (p *policies) build(t *tenantPolicy) {
 		t.recent = slices.Insert(t.recent, 0, policyVersion{t.number, t.due, t.waiting, t.by})
 		t.recent = t.recent[:min(len(t.recent), maxRecent)]
 		p.metrics.versions.Inc()
-		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", since(t.due))
+		p.log.Info("role policy in force", "version", t.number, "changes", t.waiting, "sources", t.by, "from", inForceFrom(t.due))
 	}
 	t.waiting, t.by = 0, nil
-}
-
-// since says from when a version is in force.
-func since(from int64) string {
-	if from == 0 {
-		return "the beginning"
-	}
-	return time.Unix(0, from).UTC().Format(time.RFC3339)
-}
-
-// observe notes how far event time has come, and learns from an event that wrote
-// RBAC objects. The change is in force from the next pane: of those that events
-// have reached, none is counted with two policies.
-func (p *policies) observe(e *fingerprint.Event, from origin) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.begun = true
-	before := p.reachedBy(e.Tenant)
-	wrong := p.isAhead(e, from)
-	if e.Time > before && !wrong {
-		p.reached[e.Tenant] = e.Time
-		p.newest = max(p.newest, e.Time)
-	}
-	p.arrive()
-	if e.Resource.Group != rbacGroup || p.of(e.Tenant) == nil || !p.learns(e.Tenant) {
-		return
-	}
-	changes, sighting := policy.FromEvent(e)
-	if sighting == policy.NoChange {
-		return
-	}
-	d := decision{Tenant: strings.Clone(e.Tenant), Source: policy.SourceAudit, Policy: changes}
-	at := max(before, e.Time) + 1
-	if wrong {
-		at = before + 1 // nobody was there in between
-	}
-	if from.partition >= 0 {
-		d.Record = &place{Topic: d.Tenant, Partition: from.partition, Offset: from.offset}
-		if from.offset < p.read[partition{d.Tenant, from.partition}] {
-			return // decided upon before a restart
-		}
-	} else if before > e.Time+p.maxAhead {
-		at = e.Time + 1 // the newest is one wrong clock's
-	}
-	if sighting == policy.Unseen || len(p.seen) >= maxSeenChanges {
-		p.miss(d.Tenant)
-		return
-	}
-	d.From = time.Unix(0, p.nextPane(at)).UTC()
-	p.seen = append(p.seen, d)
-	_ = p.learn() // else it waits for the next settle, which tells
-}
-
-// reachedBy returns the highest event time of a tenant, or what it may have been
-// in earlier runs.
-func (p *policies) reachedBy(tenant string) int64 { return max(p.reached[tenant], p.restored) }
-
-// isAhead reports whether an event's time can't be believed: it lies ahead of its
-// record's, of a record without one ahead of the clock, and in a file ahead of
-// every other's, unless the next event does too: files have gaps. A change that it
-// tells must not be put off until then, nor those of everybody after it.
-func (p *policies) isAhead(e *fingerprint.Event, from origin) bool {
-	if from.partition >= 0 {
-		return e.Time > cmp.Or(from.time, p.clock)+p.maxAhead
-	}
-	doubted := p.doubted
-	p.doubted = 0
-	if p.newest == 0 || e.Time <= p.newest+p.maxAhead || doubted > 0 && e.Time >= doubted-p.maxAhead {
-		return false
-	}
-	p.doubted = e.Time
-	return true
-}
-
-// miss counts a change of the policy that is not known to it.
-func (p *policies) miss(tenant string) {
-	p.unseen[tenant]++
-	p.metrics.unseen.Inc()
-}
-
-// maxSeenChanges bounds the changes of the audit log that wait for a disk.
-const maxSeenChanges = 1000
-
-// learn decides upon what the audit log told.
-func (p *policies) learn() error {
-	for len(p.seen) > 0 {
-		d := p.seen[0]
-		if p.tenants[d.Tenant] == nil {
-			p.fork(d.Tenant)
-		}
-		d.Inherits = p.tenants[d.Tenant].inherits
-		d.Policy = slices.DeleteFunc(d.Policy, func(c rbac.Change) bool { return !p.tenants[d.Tenant].set.Needs(c) })
-		changes := len(d.Policy) > 0 // controllers write what is there, again and again
-		if changes && !p.tenants[d.Tenant].hasRoom(d.Policy) {
-			changes = false
-			p.miss(d.Tenant)
-		}
-		if !changes {
-			if d.Record != nil {
-				p.idle[d.Record.partition()] = *d.Record
-			}
-			p.seen = p.seen[1:]
-			continue
-		}
-		if d.Record != nil { // it may have waited for the disk while events went on
-			d.From = later(d.From, time.Unix(0, p.nextPane(p.reachedBy(d.Tenant)+1)).UTC())
-		}
-		if err := p.decide(&d); err != nil {
-			return err
-		}
-		p.seen = p.seen[1:]
-	}
-	p.seen = nil
-	return nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// refuted reports whether a request that the authorizer refused is one that the
-// policy in force allows: then the policy is not what the authorizer has.
-func (p *policies) refuted(e *fingerprint.Event) bool {
-	policy := p.At(e.Tenant, e.Time)
-	if e.Decision != fingerprint.DecisionForbid || policy == nil {
-		return false
-	}
-	request := e.Request()
-	answer, _ := policy.Resolve(&request)
-	return answer.Allowed
-}
-
-const rbacGroup = "rbac.authorization.k8s.io"
-
-// fork gives a tenant a policy of its own that begins as everybody's: what its
-// log tells counts for nobody else.
-func (p *policies) fork(tenant string) {
-	common := p.own("")
-	if common.waiting > 0 {
-		p.build(common)
-	}
-	own := *common
-	own.set = rbac.NewSet(common.set.Objects())
-	own.said, own.learned = map[string]*rbac.Set{}, map[string]int{}
-	own.versions = common.versions.Clone()
-	own.recent = slices.Clone(common.recent)
-	own.toldAt, own.health = maps.Clone(common.toldAt), common.health
-	own.inherits = true
-	p.tenants[tenant] = &own
-}
-
-// retire ends what sources have said in earlier runs that are no longer configured.
-// What the audit log told stays: it happened.
-func (p *policies) retire() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, tenant := range slices.Sorted(maps.Keys(p.tenants)) {
-		t := p.tenants[tenant]
-		for _, source := range slices.Sorted(maps.Keys(t.said)) {
-			if source == policy.SourceAudit || t.health[source] != nil || t.said[source].Len() == 0 {
-				continue
-			}
-			p.log.Warn("a source of the role policy is no longer configured, what it told ends", "tenant", tenant, "source", source)
-			p.updates = append(p.updates, update{tenant, policy.Update{Source: source, Initial: true}})
-		}
-	}
-}
-
-// restore takes over the decisions of a journal, and how far event time had
-// come.
-func (p *policies) restore(list []decision) {
-	p.begun = p.begun || len(list) > 0 || p.newest > 0
-	p.restored = p.newest
-	for i := range list {
-		p.again(&list[i])
-	}
-}
-
-// again takes over a decision of another run.
-func (p *policies) again(d *decision) {
-	if d.Inherits && p.tenants[d.Tenant] == nil {
-		p.fork(d.Tenant)
-	}
-	p.enact(d)
-}
-
-// repeat takes over the decisions of another run when event time comes to them:
-// a day of them may be more policies than there is memory for.
-func (p *policies) repeat(list []decision) {
-	p.coming = make([]coming, len(list))
-	soonest := int64(math.MaxInt64)
-	for i := len(list) - 1; i >= 0; i-- {
-		from := int64(math.MinInt64)
-		if d := &list[i]; !d.From.IsZero() {
-			from = d.From.UnixNano()
-		}
-		soonest = min(soonest, from)
-		p.coming[i] = coming{&list[i], soonest}
-	}
-}
-
-// coming is a decision that is to be taken over, in its turn.
-type coming struct {
-	*decision
-	// soonest is the earliest time from which it or one after it is in force.
-	soonest int64
-}
-
-func (p *policies) arrive() {
-	for len(p.coming) > 0 && p.coming[0].soonest <= p.newest {
-		p.again(p.coming[0].decision)
-		p.coming = p.coming[1:]
-	}
 }
