@@ -155,6 +155,9 @@ func asHTTP(r *rbac.Request) (method, path string) {
 	if methods[r.Verb] == "" || r.Resource == "*" {
 		r.Verb, r.Resource = "get", "pods"
 	}
+	if r.Verb == "create" && r.Subresource == "" {
+		r.Object = "" // no API takes a name in the path of what is to be made
+	}
 	switch {
 	case r.Subresource != "" && r.Object == "":
 		r.Subresource = ""
@@ -276,10 +279,6 @@ func compareEvent(t *testing.T, p *rbac.Policy, s sentRequest, e fingerprint.Eve
 
 // requestOf is an event as the authorizer saw it.
 func requestOf(e *fingerprint.Event) *rbac.Request {
-	r := &rbac.Request{
-		Verb: e.Verb, APIGroup: e.Resource.Group, Resource: e.Resource.Name, Subresource: e.Resource.Subresource,
-		Namespace: e.Resource.Namespace, Object: e.Resource.Object, Path: e.Resource.Path,
-	}
-	r.User, r.Groups = e.Subject()
-	return r
+	r := e.Request()
+	return &r
 }
