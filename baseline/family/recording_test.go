@@ -2,11 +2,8 @@ package family_test
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +32,7 @@ func recorded(t *testing.T) string {
 		t.Skipf("the recording is not here (set LOGCLUSTER_DATA): %v", err)
 	}
 	if testing.Short() || raceDetector {
-		t.Skip("replays three days: minutes with the race detector, for which there is nothing here")
+		t.Skip("replays three days: skipped by -short, and with -race, for which there is nothing here")
 	}
 	return dir
 }
@@ -69,7 +66,6 @@ func replay(t *testing.T, path string, p *rbac.Policy, visit func(at int64, role
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer source.Close()
 	s := &stages{store: baseline.New(baseline.DefaultConfig()), policy: p, visit: visit}
 	w := cluster.New(cluster.DefaultConfig())
 	w.AddSource(0, "recording")
@@ -79,21 +75,16 @@ func replay(t *testing.T, path string, p *rbac.Policy, visit func(at int64, role
 		e.Tenant = tenant
 		w.Add(e, prints.Of(e), 0, 0)
 	}
-	for {
-		batch, err := source.Next(context.Background())
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := source.Each(t.Context(), func(batch *recording.Batch) error {
 		for _, record := range batch.Values {
 			if _, err := decoder.Decode(record, add); err != nil {
-				t.Fatal(err)
+				return err
 			}
 		}
 		w.Advance(s)
-		batch.Release()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	w.Finish(s)
 }

@@ -2,11 +2,8 @@ package detection_test
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,7 +85,6 @@ func (r *recorded) decode(t *testing.T, path string, reasons bool, prints *finge
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer source.Close()
 	texts := make(map[string]string)
 	keep := func(s string) string {
 		kept, ok := texts[s]
@@ -111,20 +107,15 @@ func (r *recorded) decode(t *testing.T, path string, reasons bool, prints *finge
 			Resource: fingerprint.Resource{Namespace: keep(e.Resource.Namespace), Object: keep(e.Resource.Object)},
 		})
 	}
-	for {
-		batch, err := source.Next(context.Background())
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := source.Each(t.Context(), func(batch *recording.Batch) error {
 		for _, record := range batch.Values {
 			if _, err := decoder.Decode(record, observe); err != nil {
-				t.Fatal(err)
+				return err
 			}
 		}
-		batch.Release()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

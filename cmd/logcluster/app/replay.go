@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -159,20 +158,12 @@ func (r *replay) read(ctx context.Context, free <-chan *observations, full chan<
 	return nil
 }
 
-func (r *replay) readFile(ctx context.Context, name string, free <-chan *observations, full chan<- *observations) (err error) {
+func (r *replay) readFile(ctx context.Context, name string, free <-chan *observations, full chan<- *observations) error {
 	in, err := recording.Open(name, recording.Options{MaxLineBytes: r.o.Config.Ingest.MaxRecordBytes})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	for {
-		batch, err := in.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return in.Each(ctx, func(batch *recording.Batch) error {
 		out, err := receive(ctx, free)
 		if err != nil {
 			return err
@@ -183,10 +174,11 @@ func (r *replay) readFile(ctx context.Context, name string, free <-chan *observa
 		}
 		select {
 		case full <- out:
+			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-	}
+	})
 }
 
 func receive(ctx context.Context, free <-chan *observations) (*observations, error) {
@@ -198,9 +190,8 @@ func receive(ctx context.Context, free <-chan *observations) (*observations, err
 	}
 }
 
-// decodeBatch decodes the lines of a batch into out and gives the batch back.
+// decodeBatch decodes the lines of a batch into out.
 func (r *replay) decodeBatch(out *observations, batch *recording.Batch) {
-	defer batch.Release()
 	out.reset()
 	out.result.Rejected[ingest.ReasonTooLarge] += batch.TooLong
 	for i, line := range batch.Values {

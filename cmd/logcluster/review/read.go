@@ -2,9 +2,7 @@ package review
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/logcluster/logcluster/fingerprint"
@@ -77,27 +75,23 @@ func (r *Reader) Record(value []byte) {
 // File reads every line of a file, or of standard input if the name is "-".
 // Progress, which may be nil, is told about the bytes read of total (0 when
 // unknown).
-func (r *Reader) File(ctx context.Context, name string, progress func(read, total int64)) (err error) {
+func (r *Reader) File(ctx context.Context, name string, progress func(read, total int64)) error {
 	in, err := recording.Open(name, recording.Options{MaxLineBytes: r.limit})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	for {
-		batch, err := in.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
+	err = in.Each(ctx, func(batch *recording.Batch) error {
 		for _, line := range batch.Values {
 			r.Record(line)
 		}
 		r.span.Rejected += uint64(batch.TooLong)
-		batch.Release()
 		if progress != nil {
 			progress(in.Progress())
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
 	}
+	return nil
 }
