@@ -6,6 +6,8 @@
 // is pure: it starts no goroutine, does no I/O and never reads the clock.
 package fingerprint
 
+import "github.com/logcluster/logcluster/fingerprint/rbac"
+
 // Event is one decoded record.
 //
 // The strings and slices of an Event may alias the buffer of the record that
@@ -76,6 +78,31 @@ func (e *Event) Subject() (user string, groups []string) {
 		return e.ActingAs, e.ActingGroups
 	}
 	return e.User, e.Groups
+}
+
+// Request is what the authorizer was asked for the event. Its strings and slices
+// are the event's.
+//
+// What is created has no name yet when it is authorized: the one that an API
+// server writes into its audit log comes from the body, unless it is a
+// subresource of something that was there before.
+func (e *Event) Request() rbac.Request {
+	user, groups := e.Subject()
+	r := rbac.Request{
+		User:        user,
+		Groups:      groups,
+		Verb:        e.Verb,
+		APIGroup:    e.Resource.Group,
+		Resource:    e.Resource.Name,
+		Subresource: e.Resource.Subresource,
+		Namespace:   e.Resource.Namespace,
+		Object:      e.Resource.Object,
+		Path:        e.Resource.Path,
+	}
+	if r.Verb == "create" && r.Subresource == "" {
+		r.Object = ""
+	}
+	return r
 }
 
 // Failed reports whether the response was an error that is not a refusal by

@@ -119,31 +119,6 @@ func appendSubject(key []byte, e *Event) []byte {
 	return key
 }
 
-// Request is what the authorizer was asked for the event. Its strings and slices
-// are the event's.
-//
-// What is created has no name yet when it is authorized: the one that an API
-// server writes into its audit log comes from the body, unless it is a
-// subresource of something that was there before.
-func (e *Event) Request() rbac.Request {
-	user, groups := e.Subject()
-	r := rbac.Request{
-		User:        user,
-		Groups:      groups,
-		Verb:        e.Verb,
-		APIGroup:    e.Resource.Group,
-		Resource:    e.Resource.Name,
-		Subresource: e.Resource.Subresource,
-		Namespace:   e.Resource.Namespace,
-		Object:      e.Resource.Object,
-		Path:        e.Resource.Path,
-	}
-	if r.Verb == "create" && r.Subresource == "" {
-		r.Object = ""
-	}
-	return r
-}
-
 // resolve asks the policy, and holds its answer against what the authorizer
 // said. An authorizer that names a role which the policy does not bind to the
 // subject knows a binding that the policy does not have (yet): the role joins

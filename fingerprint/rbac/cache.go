@@ -37,7 +37,7 @@ func NewCache(p *Policy, entries int) *Cache {
 
 // Standing returns what holds for a subject in a namespace, or in requests that
 // have none (clusterScope, or an empty namespace), and whether the policy knows
-// the subject; see [Resolver]. The arguments are not retained.
+// the subject; see [Policy.Resolve]. The arguments are not retained.
 func (c *Cache) Standing(user string, groups []string, namespace string, clusterScope bool) (Standing, bool) {
 	if c.policy == nil {
 		return Standing{}, false

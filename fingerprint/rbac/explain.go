@@ -8,7 +8,7 @@ import (
 
 // Explanation tells why a request is allowed or not.
 type Explanation struct {
-	// Known is whether the policy knows the subject; see [Resolver].
+	// Known is whether the policy knows the subject; see [Policy.Resolve].
 	Known bool
 	// Answer is what [Policy.Resolve] says of the request. Without a verb it
 	// allows nothing.

@@ -81,13 +81,3 @@ type Binding struct {
 	Namespace string
 	Name      string
 }
-
-// Resolver answers requests. A nil *Policy is a valid Resolver that knows
-// nothing.
-type Resolver interface {
-	// Resolve returns the answer and whether the policy knows the subject at
-	// all: whether any binding in any namespace names the user or one of the
-	// user's groups, those of everybody included. It does not retain the
-	// request.
-	Resolve(r *Request) (a Answer, known bool)
-}

@@ -10,9 +10,12 @@ const (
 	userAnonymous        = "system:anonymous"
 )
 
-// Resolve answers a request; see [Resolver] and [Answer]. A binding to everybody
-// never enters the key; a role that another binding gives to the subject in
-// particular does, even if everybody has it.
+// Resolve answers a request; see [Answer]. Known is whether the policy knows the
+// subject at all: whether any binding in any namespace names the user or one of
+// the user's groups, those of everybody included. The request is not retained.
+//
+// A binding to everybody never enters the key; a role that another binding gives
+// to the subject in particular does, even if everybody has it.
 //
 // A list of groups that has system:authenticated or system:unauthenticated in it
 // is complete, as the ones in audit records are. To any other, the groups that
@@ -21,7 +24,7 @@ const (
 //
 // It allocates, and takes about a microsecond for a subject with a few roles; a
 // [Cache] remembers its answers.
-func (p *Policy) Resolve(r *Request) (Answer, bool) {
+func (p *Policy) Resolve(r *Request) (a Answer, known bool) {
 	if p == nil {
 		return Answer{}, false
 	}
