@@ -169,7 +169,7 @@ func mostOf(c *Config) uint64 {
 // them. They share the source with it.
 func TestFloodOfFingerprints(t *testing.T) {
 	if testing.Short() {
-		t.Skip("ten million events")
+		t.Skip("ten million events: skipped by -short")
 	}
 	n := 10_000_000
 	if raceEnabled() {
@@ -218,7 +218,7 @@ func TestFloodOfFingerprints(t *testing.T) {
 // the operator can make room for one more.
 func TestFloodOfTenants(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a million events")
+		t.Skip("a million events: skipped by -short")
 	}
 	n := 1_000_000
 	if raceEnabled() {

@@ -164,7 +164,7 @@ func (c *census) log(t *testing.T, name string) {
 // snapshot allowed, the policy allows; what RBAC refused, it refuses.
 func TestRecordedRoles(t *testing.T) {
 	if testing.Short() || raceDetector {
-		t.Skip("reads a whole recording: minutes with the race detector, for which there is nothing here")
+		t.Skip("reads a whole recording: skipped by -short, and with -race, for which there is nothing here")
 	}
 	recording := recorded(t, "dev/audit.jsonl.zst")
 	loaded, err := LoadFiles(recorded(t, "dev/rbac.yaml"))

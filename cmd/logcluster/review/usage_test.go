@@ -245,7 +245,7 @@ func exchange(t rapid.TB, o rbac.Objects, report *UsageReport) rbac.Objects {
 // suggested from its log: every request stays allowed, and no role is wider.
 func TestRecordedSuggestions(t *testing.T) {
 	if testing.Short() || raceDetector {
-		t.Skip("reads a whole recording twice: minutes with the race detector, for which there is nothing here")
+		t.Skip("reads a whole recording twice: skipped by -short, and with -race, for which there is nothing here")
 	}
 	objects := loadRecorded(t, "rbac.yaml")
 	for i := range objects.ClusterRoles { // what is aggregated is tightened itself

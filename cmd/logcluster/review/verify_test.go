@@ -307,7 +307,7 @@ func loadRecorded(t testing.TB, name string) rbac.Objects {
 // itself.
 func TestRecording(t *testing.T) {
 	if testing.Short() || raceDetector {
-		t.Skip("reads a whole recording: minutes with the race detector, for which there is nothing here")
+		t.Skip("reads a whole recording: skipped by -short, and with -race, for which there is nothing here")
 	}
 	start, end := loadRecorded(t, "rbac.yaml"), loadRecorded(t, "rbac_end.yaml")
 	alone, err := NewVerifier(start, nil)
