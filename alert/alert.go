@@ -38,14 +38,36 @@ type Alert struct {
 	WindowStart time.Time  `json:"window_start"`
 	WindowEnd   time.Time  `json:"window_end"`
 
+	// Scale is the length of window that drives: short, medium or long.
+	Scale    string    `json:"scale"`
 	Features []Feature `json:"features"`
-	Subjects []Subject `json:"subjects"` // at most 3
-	Parts    []Part    `json:"parts"`
+	// Subjects, Objects and Sources are the most active ones, at most 3 each.
+	Subjects []Subject `json:"subjects"`
+	Objects  []Subject `json:"objects,omitempty"`
+	Sources  []Subject `json:"sources,omitempty"`
+	// New is what was never seen before, at most 5.
+	New []Novelty `json:"new,omitempty"`
+	// Evidence are records of the window, at most 3.
+	Evidence []Record `json:"evidence,omitempty"`
+	// BeganAt is when the driving feature changed, null when that does not show.
+	BeganAt *time.Time `json:"began_at"`
+	// Like is the role whose subjects behave most like this one, when that is
+	// not its own.
+	Like  string `json:"like,omitempty"`
+	Parts []Part `json:"parts"`
+	// PartsCut is how many more parts there are.
+	PartsCut int `json:"parts_cut,omitempty"`
 
-	Summary  string   `json:"summary"`
-	LogQL    string   `json:"logql"`
-	Learning bool     `json:"learning,omitempty"`
-	Partial  []string `json:"partial,omitempty"`
+	Summary  string `json:"summary"`
+	LogQL    string `json:"logql"`
+	Learning bool   `json:"learning,omitempty"`
+	// Extrapolated tells that z is beyond what the calibration could measure.
+	Extrapolated bool `json:"extrapolated,omitempty"`
+	// LevelShift tells that it ended because the new level was accepted as usual.
+	LevelShift bool `json:"level_shift,omitempty"`
+	// Suppressed says why nobody was told.
+	Suppressed string   `json:"suppressed,omitempty"`
+	Partial    []string `json:"partial,omitempty"`
 }
 
 // Feature is one driving feature: what was seen against what was expected
@@ -57,12 +79,45 @@ type Feature struct {
 	Low      float64 `json:"low"`
 	High     float64 `json:"high"`
 	Z        float64 `json:"z"`
+	// P is the two-sided p-value, 0 when it is too small for a float64;
+	// Log10P is its decimal logarithm.
+	P      float64 `json:"p"`
+	Log10P float64 `json:"log10_p"`
+	// Scale is the length of its window.
+	Scale string `json:"scale"`
+	// Subject is whom a peer feature is about.
+	Subject string `json:"subject,omitempty"`
 }
 
-// Subject is who, with the share (0 to 1) of the window's events.
+// Subject is who or what, with the share (0 to 1) of the window's events, and the
+// usual one; null when that is not known.
 type Subject struct {
-	Name  string  `json:"name"`
-	Share float64 `json:"share"`
+	Name  string   `json:"name"`
+	Share float64  `json:"share"`
+	Usual *float64 `json:"usual"`
+}
+
+// Novelty is one thing that was never seen before.
+type Novelty struct {
+	Feature string `json:"feature"`
+	Subject string `json:"subject,omitempty"`
+	What    string `json:"what"`
+}
+
+// Record is one event of the window: the evidence.
+type Record struct {
+	Time      time.Time `json:"time"`
+	ID        string    `json:"id,omitempty"`
+	Topic     string    `json:"topic,omitempty"`
+	Partition *int32    `json:"partition,omitempty"`
+	Offset    *int64    `json:"offset,omitempty"`
+	Subject   string    `json:"subject"`
+	Verb      string    `json:"verb"`
+	Namespace string    `json:"namespace,omitempty"`
+	Object    string    `json:"object,omitempty"`
+	Source    string    `json:"source,omitempty"`
+	Code      int       `json:"code,omitempty"`
+	Denied    bool      `json:"denied,omitempty"`
 }
 
 // Part is another cluster of the same story.

@@ -152,7 +152,7 @@ func pathMatcher(template string) string {
 	return "=~" + quoteLogQL(strings.Join(segments, "/+")+"([?].*)?")
 }
 
-func subjectMatcher(subjects []anomaly.SubjectShare) string {
+func subjectMatcher(subjects []anomaly.Share) string {
 	subjects = subjects[:min(len(subjects), maxSubjects)]
 	if len(subjects) == 0 {
 		return ""

@@ -81,7 +81,7 @@ func TestAuditQuery(t *testing.T) {
 			a := scanner()
 			a.Cluster, a.Subjects = &tc.key, nil
 			for _, s := range tc.subjects {
-				a.Subjects = append(a.Subjects, anomaly.SubjectShare{Name: s})
+				a.Subjects = append(a.Subjects, anomaly.Share{Name: s})
 			}
 			rest := From(a, DefaultConfig()).LogQL
 			for _, part := range tc.want {

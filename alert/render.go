@@ -118,7 +118,7 @@ func features(in []anomaly.Feature) []Feature {
 	return out
 }
 
-func subjects(in []anomaly.SubjectShare) []Subject {
+func subjects(in []anomaly.Share) []Subject {
 	in = in[:min(len(in), maxSubjects)]
 	out := make([]Subject, len(in))
 	for i, s := range in {

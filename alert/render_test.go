@@ -38,7 +38,7 @@ func scanner() *anomaly.Anomaly {
 			{Name: "events", Observed: 124, Expected: 0, Low: 0, High: 2, Z: 11.25},
 			{Name: "objects", Observed: 57, Expected: 1, Low: 0, High: 3, Z: 9},
 		},
-		Subjects: []anomaly.SubjectShare{
+		Subjects: []anomaly.Share{
 			{Name: "system:serviceaccount:image-scanner:image-scanner", Share: 0.96},
 			{Name: "alice", Share: 0.04},
 		},
@@ -54,7 +54,7 @@ func with(change func(*anomaly.Anomaly)) *anomaly.Anomaly {
 func drivenBy(f anomaly.Feature) *anomaly.Anomaly {
 	return with(func(a *anomaly.Anomaly) {
 		a.Features = []anomaly.Feature{f}
-		a.Subjects = []anomaly.SubjectShare{{Name: "alice", Share: 1}}
+		a.Subjects = []anomaly.Share{{Name: "alice", Share: 1}}
 	})
 }
 
@@ -119,7 +119,7 @@ func TestSummary(t *testing.T) {
 		"nobody in the lead": {
 			with(func(a *anomaly.Anomaly) {
 				a.Features = a.Features[:1]
-				a.Subjects = []anomaly.SubjectShare{{Name: "alice", Share: 0.3}, {Name: "bob", Share: 0.2}}
+				a.Subjects = []anomaly.Share{{Name: "alice", Share: 0.3}, {Name: "bob", Share: 0.2}}
 			}),
 			"ClusterRole/scanner reads secrets: 124 events in 5 min, usually 0 (0–2), since 02:21 UTC; 30 % by alice, 20 % by bob",
 		},

@@ -14,7 +14,7 @@ func TestWriteLine(t *testing.T) {
 	lines := []*anomaly.Anomaly{
 		scanner(),
 		with(func(a *anomaly.Anomaly) {
-			a.Subjects = []anomaly.SubjectShare{{Name: "東京", Share: 1}}
+			a.Subjects = []anomaly.Share{{Name: "東京", Share: 1}}
 			a.Rank, a.Z, a.Learning = 0, -4.26, true
 		}),
 		with(func(a *anomaly.Anomaly) {

@@ -8,6 +8,7 @@ package anomaly
 import (
 	"time"
 
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -53,19 +54,41 @@ type Anomaly struct {
 	// WindowStart and WindowEnd are of the last window evaluated.
 	WindowStart, WindowEnd time.Time
 
+	// Scale is the length of window that drives.
+	Scale cluster.Scale
 	// Features are the driving features, most deviating first.
 	Features []Feature
-	// Subjects are the top subjects (at most 3) of the window that made it
-	// fire, or, while it goes on, of the one with the highest |z|.
-	Subjects []SubjectShare
-	// Parts are other clusters of the same story.
+	// Subjects, Objects and Sources are the most active ones (at most 3 each) of
+	// the window that made it fire, or, while it goes on, of the one with the
+	// highest |z|.
+	Subjects, Objects, Sources []Share
+	// New are things never seen before in that window, at most 5.
+	New []cluster.Novelty
+	// Evidence are at most 3 of that window's events.
+	Evidence []cluster.Sample
+	// BeganAt is when the driving feature changed, to the pane, as far as the
+	// window shows it; zero when it does not.
+	BeganAt time.Time
+	// Like is the role key that the subject's behaviour is most alike, where that
+	// is not its own; else empty.
+	Like string
+	// Parts are other clusters of the same story, Cut how many more there are.
 	Parts []Part
+	Cut   int
 	// Trend is the driving feature's observed value in the last windows,
 	// oldest first, at most 60.
 	Trend []float64
 	// Learning marks an anomaly found before the tenant's learning period
 	// ended.
 	Learning bool
+	// Extrapolated marks a z beyond what the calibration could measure.
+	Extrapolated bool
+	// LevelShift marks an anomaly that was resolved because its level lasted and
+	// was accepted as the new usual.
+	LevelShift bool
+	// Suppressed says why nobody is told: a verdict or a maintenance window.
+	// Empty when people are.
+	Suppressed string
 	// PartialSources names the sources that the window lacks.
 	PartialSources []string
 }
@@ -73,16 +96,24 @@ type Anomaly struct {
 // Feature is one feature of a window against what was expected.
 type Feature struct {
 	Name      string
+	Scale     cluster.Scale
 	Observed  float64
 	Expected  float64 // predictive median
 	Low, High float64 // 95 % predictive band
 	Z         float64
+	// LogP is the natural logarithm of the two-sided p-value.
+	LogP float64
+	// Subject is whom a peer feature is about; else empty.
+	Subject string
 }
 
-// SubjectShare is a subject and its share (0 to 1) of the window's events.
-type SubjectShare struct {
+// Share is a name and its share (0 to 1) of the window's events. Usual is its
+// share of the cluster's events before; negative when that
+// is not known.
+type Share struct {
 	Name  string
 	Share float64
+	Usual float64
 }
 
 // Part is another cluster of the same story.

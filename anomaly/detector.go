@@ -16,7 +16,7 @@ type Detector struct {
 	cfg     Config
 	store   *baseline.Store
 	tenants map[string]*tenant
-	scratch []cluster.SubjectCount
+	scratch []cluster.Count
 }
 
 // tenant is what the detector remembers of one tenant.
@@ -126,12 +126,12 @@ type judging struct {
 func (j *judging) present(w *cluster.Window) {
 	r := j.remember(w)
 	x := j.store.Expect(j.ev, w)
-	if j.tracks[w.Cluster.ID] == nil && x.Usual(&w.Counts) {
+	if j.tracks[w.Cluster.ID] == nil && x.Usual(w) {
 		j.evaluated++
 		return
 	}
-	s := &seen{cluster: w.Cluster, x: x, counts: &w.Counts, fresh: &w.Fresh, window: w, recent: r}
-	j.judge(s, judge(&s.x, s.counts, j.lacks(w.Cluster.ID)))
+	s := &seen{cluster: w.Cluster, x: x, window: w, recent: r}
+	j.judge(s, judge(&s.x, s.window, j.lacks(w.Cluster.ID)))
 }
 
 // lacks reports whether less than usual says nothing about a cluster: the window
@@ -141,7 +141,7 @@ func (j *judging) lacks(id fingerprint.ID) bool {
 	return len(j.ev.Partial) > 0 && (tr == nil || tr.Story == 0)
 }
 
-var nothing cluster.Counts
+var nothing cluster.Window
 
 // absent judges a cluster that is expected and has no events, by how long it has
 // been silent.
@@ -162,12 +162,12 @@ func (j *judging) absent(a *baseline.Absent) {
 	silent := math.Max(window, float64(j.ev.End-r.End)+window*(1-j.fraction))
 	t := a.Tails(silent / window)
 	j.judge(&seen{
-		cluster: a.Cluster, x: a.Expectation, counts: &nothing, fresh: &nothing, recent: r,
+		cluster: a.Cluster, x: a.Expectation, window: &nothing, absent: true, recent: r,
 		silence: time.Duration(silent),
-	}, verdict{z: -baseline.Magnitude(t.LogP()), logP: t.LogP(), driver: cluster.Events})
+	}, score{z: -baseline.Magnitude(t.LogP()), logP: t.LogP(), driver: cluster.Events})
 }
 
-func (j *judging) judge(s *seen, v verdict) {
+func (j *judging) judge(s *seen, v score) {
 	j.evaluated++
 	tr := j.tracks[s.cluster.ID]
 	if v.exceeds() {

@@ -197,11 +197,19 @@ type named struct {
 	events uint32
 }
 
-func (n named) AppendTop(dst []cluster.SubjectCount, limit int) []cluster.SubjectCount {
+func (n named) AppendNew(dst []cluster.Novelty, _ int) []cluster.Novelty { return dst }
+
+func (n named) AppendSteps(dst []uint32, _ cluster.Feature) []uint32 { return dst }
+
+func (n named) AppendSamples(dst []cluster.Sample, _ cluster.Feature, _ int) []cluster.Sample {
+	return dst
+}
+
+func (n named) AppendTop(dst []cluster.Count, _ cluster.Facet, limit int) []cluster.Count {
 	if limit < 1 {
 		return dst
 	}
-	return append(dst, cluster.SubjectCount{Name: n.name, Events: n.events})
+	return append(dst, cluster.Count{Name: n.name, Events: n.events})
 }
 
 // windows parses CLUSTER=EVENTS,FEATURE=COUNT@SUBJECT.
@@ -230,7 +238,7 @@ func (p *player) windows(words []string) []cluster.Window {
 		for f := cluster.Subjects; f <= cluster.Sources; f++ {
 			win.Counts[f] = max(win.Counts[f], 1)
 		}
-		win.Ranking = named{subject, win.Counts[cluster.Events]}
+		win.Detail = named{subject, win.Counts[cluster.Events]}
 		ws = append(ws, win)
 	}
 	slices.SortFunc(ws, func(a, b cluster.Window) int { return cmp.Compare(a.Cluster.ID, b.Cluster.ID) })

@@ -19,7 +19,7 @@ type Recent struct {
 	End     int64    // of the last window with events
 	AskedAt int64    // end of the last window in which it had, or should have had, some
 	Events  []uint32 // of the last windows, oldest first
-	Top     []SubjectShare
+	Top     []Share
 	TopAt   int64 // when Top was looked up
 }
 
@@ -52,11 +52,11 @@ func (j *judging) remember(w *cluster.Window) *Recent {
 }
 
 // subjects returns the shares of the window's most active subjects.
-func (d *Detector) subjects(w *cluster.Window) []SubjectShare {
-	d.scratch = w.AppendTop(d.scratch[:0], cluster.TopSubjects)
-	shares := make([]SubjectShare, len(d.scratch))
+func (d *Detector) subjects(w *cluster.Window) []Share {
+	d.scratch = w.AppendTop(d.scratch[:0], cluster.BySubject, cluster.TopSubjects)
+	shares := make([]Share, len(d.scratch))
 	for i, s := range d.scratch {
-		shares[i] = SubjectShare{Name: s.Name, Share: float64(s.Events) / float64(max(1, w.Counts[cluster.Events]))}
+		shares[i] = Share{Name: s.Name, Share: float64(s.Events) / float64(max(1, w.Counts[cluster.Events]))}
 	}
 	return shares
 }
@@ -74,7 +74,7 @@ type Track struct {
 	Driver   cluster.Feature
 	Features []Feature
 	// Subjects are of the window with the highest |z|, PeakLogP is its p-value.
-	Subjects []SubjectShare
+	Subjects []Share
 	PeakLogP float64
 	// Trend is of Driver, since it drives; unused for events.
 	Trend []uint32
@@ -113,22 +113,21 @@ func (tr *track) exempt() bool {
 type seen struct {
 	cluster *fingerprint.ClusterKey
 	x       baseline.Expectation
-	counts  *cluster.Counts
-	fresh   *cluster.Counts
-	window  *cluster.Window // nil for an absent cluster
-	recent  *Recent         // nil when nothing is remembered
-	silence time.Duration   // of an absent cluster
+	window  *cluster.Window // empty for an absent cluster
+	absent  bool
+	recent  *Recent       // nil when nothing is remembered
+	silence time.Duration // of an absent cluster
 }
 
 // step takes one judged window into the life of its track.
-func (j *judging) step(tr *track, s *seen, v verdict) {
+func (j *judging) step(tr *track, s *seen, v score) {
 	tr.at = j.ev.End
 	tr.Counted <<= 1
 	tr.ready = false
 	if !v.exceeds() {
 		tr.weight = 0
 		if tr.Driver != cluster.Events {
-			tr.Trend = pushed(tr.Trend, s.counts[tr.Driver])
+			tr.Trend = pushed(tr.Trend, s.window.Counts[tr.Driver])
 		}
 		return
 	}
@@ -139,18 +138,18 @@ func (j *judging) step(tr *track, s *seen, v verdict) {
 		tr.Driver, tr.Trend = v.driver, nil
 	}
 	if v.driver != cluster.Events {
-		tr.Trend = pushed(tr.Trend, s.counts[v.driver])
+		tr.Trend = pushed(tr.Trend, s.window.Counts[v.driver])
 	}
 	tr.ExceededAt, tr.Z, tr.LogP = j.ev.End, v.z, v.logP
 	tr.weight = j.weight(tr)
-	tr.Features = explain(&s.x, s.counts, v)
+	tr.Features = explain(&s.x, s.window, v)
 	if v.logP < tr.PeakLogP || tr.Subjects == nil {
 		tr.PeakLogP = v.logP
 		tr.Subjects = j.who(s)
 	}
-	if v.logP <= j.threshold(tr, s.window == nil) && j.counts(tr, s, v) {
+	if v.logP <= j.threshold(tr, s.absent) && j.counts(tr, s, v) {
 		tr.Counted |= 1
-		tr.ready = s.window == nil || tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
+		tr.ready = s.absent || tr.exempt() || s.x.Born() || tr.countedWithin(j.cfg.FireWithin) >= j.cfg.FireAfter
 	}
 }
 
@@ -182,8 +181,8 @@ func (tr *track) begin(end int64) {
 }
 
 // who returns the subjects of a window, or the usual ones of an absent cluster.
-func (j *judging) who(s *seen) []SubjectShare {
-	if s.window != nil {
+func (j *judging) who(s *seen) []Share {
+	if !s.absent {
 		return j.subjects(s.window)
 	}
 	if s.recent != nil {
@@ -197,17 +196,17 @@ const freshP = 0.1
 
 // counts reports whether an unlikely window counts towards an alert: its fresh
 // panes deviate by themselves, and it deviates enough to matter.
-func (j *judging) counts(tr *track, s *seen, v verdict) bool {
-	if s.window == nil {
+func (j *judging) counts(tr *track, s *seen, v score) bool {
+	if s.absent {
 		return s.silence >= j.cfg.AbsentAfter
 	}
 	if tr.exempt() || s.x.Born() {
 		return true
 	}
-	if !s.x.Deviates(v.driver, s.fresh, j.fraction, v.z > 0, freshP) {
+	if !s.x.Deviates(v.driver, &s.window.Fresh, j.fraction, v.z > 0, freshP) {
 		return false
 	}
-	o, _ := s.x.Opinion(v.driver, s.counts)
+	o, _ := s.x.Opinion(v.driver, s.window)
 	if math.Abs(o.Observed-o.Expected) < float64(j.cfg.MinEvents) {
 		return false
 	}

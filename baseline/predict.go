@@ -78,6 +78,9 @@ func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
 
 // has reports whether the feature has an opinion about a window.
 func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
+	if f >= cluster.NumFeatures {
+		return false
+	}
 	switch {
 	case f == cluster.NewSubjectPowers && c[f] == 0:
 		// A new power comes with a new role nearly always: while there is none it
@@ -97,10 +100,10 @@ func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
 }
 
 // Opinions returns how many features have an opinion about a window.
-func (x *Expectation) Opinions(c *cluster.Counts) int {
+func (x *Expectation) Opinions(w *cluster.Window) int {
 	n := 0
-	for f := range cluster.NumFeatures {
-		if x.has(f, c) {
+	for f := range cluster.AllFeatures {
+		if x.has(f, &w.Counts) {
 			n++
 		}
 	}
@@ -109,9 +112,9 @@ func (x *Expectation) Opinions(c *cluster.Counts) int {
 
 // Usual reports whether no feature of the window is beyond [Exceedance]. It is
 // what scoring costs for most windows: a few comparisons.
-func (x *Expectation) Usual(c *cluster.Counts) bool {
-	for f := range cluster.NumFeatures {
-		if !x.UsualIn(f, c) {
+func (x *Expectation) Usual(w *cluster.Window) bool {
+	for f := range cluster.AllFeatures {
+		if !x.UsualIn(f, w) {
 			return false
 		}
 	}
@@ -120,8 +123,11 @@ func (x *Expectation) Usual(c *cluster.Counts) bool {
 
 // UsualIn reports whether one feature of the window is within [Exceedance], or
 // has no opinion. New things, where there are any, always have to be scored.
-func (x *Expectation) UsualIn(f cluster.Feature, c *cluster.Counts) bool {
+func (x *Expectation) UsualIn(f cluster.Feature, w *cluster.Window) bool {
+	c := &w.Counts
 	switch {
+	case f >= cluster.NumFeatures:
+		return true
 	case x.born:
 		return x.rates == nil || f != cluster.Events
 	case int(f) >= counted:
@@ -152,7 +158,8 @@ func (s share) of(n uint32) BetaBinomial {
 
 // Score returns the tails of one feature of a window, and false when there is
 // no opinion about it.
-func (x *Expectation) Score(f cluster.Feature, c *cluster.Counts) (Tails, bool) {
+func (x *Expectation) Score(f cluster.Feature, w *cluster.Window) (Tails, bool) {
+	c := &w.Counts
 	if !x.has(f, c) {
 		return Tails{}, false
 	}
@@ -231,8 +238,9 @@ type Opinion struct {
 
 // Opinion returns the whole opinion of a feature about a window, and false
 // where there is none.
-func (x *Expectation) Opinion(f cluster.Feature, c *cluster.Counts) (Opinion, bool) {
-	t, ok := x.Score(f, c)
+func (x *Expectation) Opinion(f cluster.Feature, w *cluster.Window) (Opinion, bool) {
+	c := &w.Counts
+	t, ok := x.Score(f, w)
 	if !ok {
 		return Opinion{}, false
 	}
@@ -251,6 +259,19 @@ func (x *Expectation) Opinion(f cluster.Feature, c *cluster.Counts) (Opinion, bo
 		o.Expected, o.Low, o.High = q.Quantile(0.5), q.Quantile(0.025), q.Quantile(0.975)
 	}
 	return o, true
+}
+
+// Finding is an opinion about a cluster's window that does not come from the
+// cluster's own history: a subject against its peers, a role against the others.
+type Finding struct {
+	Cluster fingerprint.ID
+	Opinion
+	Tails Tails
+	// Subject is whom it is about; empty for the cluster as a whole.
+	Subject string
+	// Like is the role key whose subjects behave most alike, where that is not
+	// the subject's own; else empty.
+	Like string
 }
 
 // Combine joins the smallest of n independent two-sided p-values into one

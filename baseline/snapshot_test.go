@@ -71,7 +71,7 @@ func (w *world) step(salt func(start int64) uint64) {
 	for i := range ev.Windows {
 		x := w.store.Expect(ev, &ev.Windows[i])
 		for f := range cluster.NumFeatures {
-			if o, ok := x.Opinion(f, &ev.Windows[i].Counts); ok {
+			if o, ok := x.Opinion(f, &ev.Windows[i]); ok {
 				w.scores = append(w.scores, o.Z, o.LogP, o.Expected, o.Low, o.High)
 			}
 		}

@@ -64,7 +64,7 @@ func opinion(t *testing.T, s *Store, at int64, k *fingerprint.ClusterKey, c clus
 	t.Helper()
 	w := cluster.Window{Cluster: k, FirstPane: origin, Counts: c}
 	x := s.Expect(evaluation(at, w), &w)
-	o, ok := x.Opinion(f, &c)
+	o, ok := x.Opinion(f, &w)
 	if !ok {
 		t.Fatalf("no opinion about feature %d", f)
 	}
@@ -118,11 +118,11 @@ func TestOpinionFromTheSecondWindow(t *testing.T) {
 	if x.Born() {
 		t.Fatal("the second window is taken for the first")
 	}
-	if o, ok := x.Opinion(cluster.Events, &w.Counts); !ok || math.Abs(o.Z) > Exceedance {
+	if o, ok := x.Opinion(cluster.Events, &w); !ok || math.Abs(o.Z) > Exceedance {
 		t.Errorf("2 events after 2: %+v, %v", o, ok)
 	}
 	many := counts(500)
-	if o, _ := x.Opinion(cluster.Events, &many); o.Z < 4 {
+	if o, _ := x.Opinion(cluster.Events, &cluster.Window{Counts: many}); o.Z < 4 {
 		t.Errorf("500 events after 2: z %v", o.Z)
 	}
 }
@@ -146,7 +146,7 @@ func TestNewThings(t *testing.T) {
 	at := steady(s, key(1), 2*288, func(int) uint32 { return 20 })
 	w := cluster.Window{Cluster: key(2), FirstPane: at - window, Counts: counts(1)}
 	x := s.Expect(evaluation(at, w), &w)
-	if o, ok := x.Opinion(cluster.Events, &w.Counts); !ok || !x.Born() || o.Z < 2.5 || o.Expected != 0 || o.High != 0 {
+	if o, ok := x.Opinion(cluster.Events, &w); !ok || !x.Born() || o.Z < 2.5 || o.Expected != 0 || o.High != 0 {
 		t.Errorf("the first new cluster in two days: %+v, opinion %v", o, ok)
 	}
 	c := counts(20)
@@ -170,8 +170,9 @@ func TestNewPower(t *testing.T) {
 	}
 	w := cluster.Window{Cluster: key(1), FirstPane: origin, Counts: usual}
 	x := s.Expect(evaluation(at, w), &w)
-	if _, ok := x.Opinion(cluster.NewSubjectPowers, &usual); ok || x.Opinions(&risen) != x.Opinions(&usual)+1 {
-		t.Errorf("opinion %v, %d opinions without and %d with one", ok, x.Opinions(&usual), x.Opinions(&risen))
+	with := cluster.Window{Counts: risen}
+	if _, ok := x.Opinion(cluster.NewSubjectPowers, &w); ok || x.Opinions(&with) != x.Opinions(&w)+1 {
+		t.Errorf("opinion %v, %d opinions without and %d with one", ok, x.Opinions(&w), x.Opinions(&with))
 	}
 }
 
@@ -183,7 +184,7 @@ func TestLearningHasNoOpinionAboutNewThings(t *testing.T) {
 	}
 	w := cluster.Window{Cluster: key(2), FirstPane: at - window, Counts: counts(1)}
 	x := s.Expect(evaluation(at, w), &w)
-	if n := x.Opinions(&w.Counts); n != 0 || !x.Usual(&w.Counts) {
+	if n := x.Opinions(&w); n != 0 || !x.Usual(&w) {
 		t.Errorf("%d opinions about a new cluster while learning", n)
 	}
 }
@@ -196,10 +197,9 @@ func TestSharesOfTheEvents(t *testing.T) {
 	if o := opinion(t, s, at, key(1), c, cluster.Denied); o.Z < 4 || o.Expected != 0 {
 		t.Errorf("40 of 50 denied, never one before: %+v", o)
 	}
-	none := cluster.Counts{}
 	w := cluster.Window{Cluster: key(1), FirstPane: origin}
 	x := s.Expect(evaluation(at, w), &w)
-	if _, ok := x.Opinion(cluster.Denied, &none); ok {
+	if _, ok := x.Opinion(cluster.Denied, &cluster.Window{}); ok {
 		t.Error("an opinion about the share of no events")
 	}
 }
@@ -326,7 +326,7 @@ func BenchmarkUsual(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		x := s.Expect(ev, &w)
-		if !x.Usual(&w.Counts) {
+		if !x.Usual(&w) {
 			b.Fatal("22 after 20 is not usual")
 		}
 	}

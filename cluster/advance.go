@@ -168,7 +168,7 @@ func (w *Windows) evaluate(start, end int64, v Visitor) {
 				FirstPane: s.first * w.pane,
 				Counts:    s.counts(),
 				Fresh:     s.fresh(freshFrom),
-				Ranking:   s,
+				Detail:    s,
 			})
 		}
 		w.evaluation = Evaluation{Tenant: t.name, Start: start, End: end, Partial: partial, Windows: w.visit}

@@ -43,7 +43,7 @@ func (tr *transcript) Evaluate(e *Evaluation) {
 }
 
 func (tr *transcript) window(w *Window) {
-	counts, fresh, top := w.Counts, w.Fresh, w.AppendTop(nil, TopSubjects)
+	counts, fresh, top := w.Counts, w.Fresh, w.AppendTop(nil, BySubject, TopSubjects)
 	if tr.coarse {
 		for _, f := range firstSeen {
 			counts[f], fresh[f] = 0, 0
@@ -451,7 +451,7 @@ func (o *oracle) windows(tenant string, in, fresh func(*placed) bool, out *trans
 		w.Counts = o.count(events)
 		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))
 		if top {
-			w.Ranking = naiveRanking(events)
+			w.Detail = naiveRanking(events)
 		}
 		out.window(&w)
 	}
@@ -490,18 +490,22 @@ func (o *oracle) count(events []*placed) Counts {
 
 type naiveRanking []*placed
 
-func (r naiveRanking) AppendTop(dst []SubjectCount, n int) []SubjectCount {
+func (r naiveRanking) AppendNew(dst []Novelty, _ int) []Novelty              { return dst }
+func (r naiveRanking) AppendSteps(dst []uint32, _ Feature) []uint32          { return dst }
+func (r naiveRanking) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }
+
+func (r naiveRanking) AppendTop(dst []Count, _ Facet, n int) []Count {
 	counts := map[string]uint32{}
 	for _, p := range r {
 		if p.event.User != "" {
 			counts[p.event.User]++
 		}
 	}
-	var all []SubjectCount
+	var all []Count
 	for name, n := range counts {
-		all = append(all, SubjectCount{name, n})
+		all = append(all, Count{name, n})
 	}
-	slices.SortFunc(all, func(a, b SubjectCount) int {
+	slices.SortFunc(all, func(a, b Count) int {
 		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Name, b.Name))
 	})
 	return append(dst, all[:min(n, len(all))]...)

@@ -258,7 +258,7 @@ func (s *script) windows(windows []Window) {
 		if w.Fresh != (Counts{}) {
 			fmt.Fprintf(&s.out, "; fresh:%s", nonZero(w.Fresh))
 		}
-		if top := w.AppendTop(nil, TopSubjects); len(top) > 0 {
+		if top := w.AppendTop(nil, BySubject, TopSubjects); len(top) > 0 {
 			fmt.Fprintf(&s.out, "; top: %v", top)
 		}
 		s.out.WriteString("\n")

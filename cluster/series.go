@@ -159,8 +159,11 @@ func (c *Counts) subtract(p *partial) {
 	}
 }
 
-// AppendTop implements [Ranking].
-func (s *series) AppendTop(dst []SubjectCount, n int) []SubjectCount {
+// AppendTop implements [Detail].
+func (s *series) AppendTop(dst []Count, of Facet, n int) []Count {
+	if of != BySubject {
+		return dst // only subjects have their names kept
+	}
 	top := &s.w.top
 	defer top.reset(&s.w.mem.slabs)
 	for _, p := range s.ring[s.win:] {
@@ -179,16 +182,42 @@ func (s *series) AppendTop(dst []SubjectCount, n int) []SubjectCount {
 	base := len(dst)
 	for i := range top.slots {
 		if slot := &top.slots[i]; slot.n != 0 {
-			dst = insertTop(dst, base, n, SubjectCount{Name: s.w.mem.names.text(slot.id), Events: slot.n})
+			dst = insertTop(dst, base, n, Count{Name: s.w.mem.names.text(slot.id), Events: slot.n})
 		}
 	}
 	return dst
 }
 
+// AppendSteps implements [Detail].
+func (s *series) AppendSteps(dst []uint32, f Feature) []uint32 {
+	if f >= NumFeatures {
+		return dst
+	}
+	end := s.w.frontier / s.w.pane
+	for pane, at := end-s.w.panesPerWindow, s.win; pane < end; pane++ {
+		var c Counts
+		if at < len(s.ring) && s.ring[at].pane == pane {
+			c.add(s.ring[at])
+			for i, of := range distinct {
+				c[of] = s.w.capped(s.ring[at].sets()[i].size)
+			}
+			at++
+		}
+		dst = append(dst, c[f])
+	}
+	return dst
+}
+
+// AppendNew implements [Detail].
+func (s *series) AppendNew(dst []Novelty, _ int) []Novelty { return dst }
+
+// AppendSamples implements [Detail].
+func (s *series) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }
+
 // insertTop inserts c into dst[base:], which is kept in order and at most n
 // long.
-func insertTop(dst []SubjectCount, base, n int, c SubjectCount) []SubjectCount {
-	before := func(a, b SubjectCount) bool {
+func insertTop(dst []Count, base, n int, c Count) []Count {
+	before := func(a, b Count) bool {
 		return a.Events > b.Events || a.Events == b.Events && a.Name < b.Name
 	}
 	at := len(dst)

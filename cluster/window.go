@@ -16,10 +16,10 @@ package cluster
 
 import "github.com/logcluster/logcluster/fingerprint"
 
-// Feature is one counted property of a window.
+// Feature is one property of a window.
 type Feature uint8
 
-// The features. The distinct counts are exact up to the configured cap and
+// The features that are counts. The distinct counts are exact up to the configured cap and
 // saturate there.
 const (
 	Events              Feature = iota // events
@@ -37,7 +37,21 @@ const (
 	NumFeatures
 )
 
-// Counts is a vector of all features.
+// The features that are not counts: what a window was like. They have no place
+// in [Counts]; a Window carries what they are judged by.
+const (
+	Latency    = NumFeatures + iota // mean logarithm of the latency
+	VerbMix                         // which verbs
+	OutcomeMix                      // which outcomes
+	TopObject                       // share of the events on the most active object
+	TopSubject                      // share of the events by the most active subject
+	Stability                       // share of the subjects that were active in the window before too
+	Peer                            // one subject against the others of its role family
+	Silhouette                      // how well the subjects' behaviour fits their role
+	AllFeatures
+)
+
+// Counts is a vector of the features that are counts.
 type Counts [NumFeatures]uint32
 
 // Window is what one cluster did in one window of event time.
@@ -52,36 +66,111 @@ type Window struct {
 	// Fresh are the counts of the panes that the window before this one did
 	// not have (distinct counts within those panes only). Zero in a Training.
 	Fresh Counts
-	// Ranking answers who was most active in the window. It is nil in a
-	// Training, and then nobody is. Use [Window.AppendTop].
-	Ranking Ranking
+	Shape
+	// Detail answers what only the few windows that stand out are asked. It is
+	// nil in a Training, and in a window that nothing is known about.
+	Detail Detail
 }
 
-// Ranking names the most active subjects of a window. It is an interface so
-// that a window can be assembled without one (in tests, or from a recording);
-// [Windows] ranks on demand, because only the few windows that stand out are
-// ever asked.
-type Ranking interface {
-	// AppendTop appends at most n subjects to dst, the most active first,
-	// ties by name, and returns the extended slice.
-	AppendTop(dst []SubjectCount, n int) []SubjectCount
+// Shape is what a window was like, beside how much there was of it. The zero
+// value is a window without events.
+type Shape struct {
+	// Verbs and Outcomes count the events by class. Each adds up to the events.
+	Verbs    [NumVerbs]uint32
+	Outcomes [NumOutcomeClasses]uint32
+	// Latency are the moments of the latency where it is known.
+	Latency Latencies
+	// TopObject and TopSubject are the events of the most active object and
+	// subject.
+	TopObject, TopSubject uint32
+	// Stayed is how many of the window's subjects were active in the window
+	// before (the one that ended where this one begins) too, and Either how many
+	// were active in one of the two: Stayed / Either is the Jaccard overlap.
+	// Both are zero where the window before is not known.
+	Stayed, Either uint32
 }
 
-// AppendTop appends the n most active subjects of the window to dst and returns
-// the extended slice: most active first, ties by name. It may be called until
-// the visit that the window came with returns; the names may be kept.
-func (w *Window) AppendTop(dst []SubjectCount, n int) []SubjectCount {
-	if w.Ranking == nil || n <= 0 {
+// Latencies are sums over the events whose latency is known, of its logarithm
+// to base 2 in steps of 1/256, from 1 µs (0) on. They are whole numbers, so that
+// adding and subtracting is exact.
+type Latencies struct {
+	N           uint32
+	Sum, Square uint64
+}
+
+// NumVerbs and NumOutcomeClasses are the numbers of classes in a [Shape].
+const (
+	NumVerbs          = 9
+	NumOutcomeClasses = 8
+)
+
+// Facet is what the events of a window can be ranked by.
+type Facet uint8
+
+// The facets.
+const (
+	BySubject Facet = iota
+	ByObject        // "namespace/name", or "name" without a namespace
+	BySource
+	ByNamespace
+	NumFacets
+)
+
+// Detail answers what only the few windows that stand out are asked. It is an
+// interface so that a window can be assembled without one (in tests, or from a
+// recording). Its methods may be called until the visit that the window came
+// with returns; the text that they give may be kept.
+type Detail interface {
+	// AppendTop appends at most n names of a facet to dst, the most active
+	// first, ties by name, and returns the extended slice.
+	AppendTop(dst []Count, of Facet, n int) []Count
+	// AppendNew appends at most n things that were never seen before.
+	AppendNew(dst []Novelty, n int) []Novelty
+	// AppendSteps appends one value of a feature for each pane of the window (at
+	// longer scales: for each step), oldest first. A feature that is no count has
+	// none.
+	AppendSteps(dst []uint32, f Feature) []uint32
+	// AppendSamples appends at most n of the window's events, oldest first,
+	// preferring those that the feature counts.
+	AppendSamples(dst []Sample, f Feature, n int) []Sample
+}
+
+// Novelty is one thing that was never seen before, with the feature that counts it.
+type Novelty struct {
+	Feature Feature
+	Subject string // empty for a new fingerprint
+	// What is new: the verb and resource, the resource, the source, the role
+	// key or the class of power.
+	What string
+}
+
+// Sample is one event of a window: the evidence that is shown.
+type Sample struct {
+	Time   int64  // Unix nanoseconds
+	Source int    // as given to [Windows.Add]
+	Offset int64  // of the record in the source, -1 when unknown
+	ID     string // the record's own, empty if it has none
+
+	Subject, Verb, Namespace, Object, Address string
+	Code                                      int
+	Denied                                    bool
+}
+
+// AppendTop appends the n most active names of a facet to dst and returns the
+// extended slice: most active first, ties by name. It may be called until the
+// visit that the window came with returns; the names may be kept.
+func (w *Window) AppendTop(dst []Count, of Facet, n int) []Count {
+	if w.Detail == nil || n <= 0 {
 		return dst
 	}
-	return w.Ranking.AppendTop(dst, n)
+	return w.Detail.AppendTop(dst, of, n)
 }
 
 // TopSubjects is how many subjects of a window are named by default.
 const TopSubjects = 3
 
-// SubjectCount is a subject and its events in a window.
-type SubjectCount struct {
+// Count is a name and its events in a window.
+type Count struct {
 	Name   string
 	Events uint32
 }
@@ -92,6 +181,7 @@ type SubjectCount struct {
 // [Config.MaxGap]).
 type Evaluation struct {
 	Tenant     string
+	Scale      Scale
 	Start, End int64 // Unix nanoseconds, End exclusive
 	// Partial names the sources that were left out of a part of the window
 	// because they stalled, ascending; nil for a complete window.
@@ -107,6 +197,7 @@ type Evaluation struct {
 // Evaluation's window.
 type Training struct {
 	Tenant     string
+	Scale      Scale
 	Start, End int64 // Unix nanoseconds, End exclusive
 	// Incomplete marks a window that lacks events for a reason that says
 	// nothing about the clusters: it began before the first event (or before
@@ -114,7 +205,7 @@ type Training struct {
 	// inside such a gap, or a stalled source was left out of it. It is handed
 	// out so that the sums are right; it is no good for fitting.
 	Incomplete bool
-	// Windows are in ascending order of cluster id; Fresh and Ranking are not
+	// Windows are in ascending order of cluster id; Fresh and Detail are not
 	// set. The slice is valid until the visit returns.
 	Windows []Window
 }

@@ -114,7 +114,7 @@ func TestRealLife(t *testing.T) {
 		Z:       9, Rank: 1, Severity: anomaly.Critical,
 		StartedAt: now.Add(-time.Minute), FiredAt: now, WindowStart: now.Add(-5 * time.Minute), WindowEnd: now,
 		Features: []anomaly.Feature{{Name: "events", Observed: 124, High: 2, Z: 9}},
-		Subjects: []anomaly.SubjectShare{{Name: hostile, Share: 1}},
+		Subjects: []anomaly.Share{{Name: hostile, Share: 1}},
 	}
 	s.Put(alert.From(&a, alert.DefaultConfig()))
 	got := await(t, base, tenant, 1)[0]

@@ -145,7 +145,7 @@ func realAnomaly(tenant string, end time.Time) *anomaly.Anomaly {
 		Z:       9, Rank: 1, Severity: anomaly.Critical,
 		StartedAt: end.Add(-time.Minute), FiredAt: end, WindowStart: end.Add(-5 * time.Minute), WindowEnd: end,
 		Features: []anomaly.Feature{{Name: "events", Observed: 124, High: 2, Z: 9}},
-		Subjects: []anomaly.SubjectShare{{Name: hostile, Share: 0.9}, {Name: "alice", Share: 0.1}},
+		Subjects: []anomaly.Share{{Name: hostile, Share: 0.9}, {Name: "alice", Share: 0.1}},
 	}
 }
 

@@ -9,27 +9,27 @@ import (
 	"github.com/logcluster/logcluster/cluster"
 )
 
-// verdict is how unlike itself a cluster is in one window. The zero value is a
+// score is how unlike itself a cluster is in one window. The zero value is a
 // window without an opinion.
-type verdict struct {
+type score struct {
 	z, logP float64
 	driver  cluster.Feature
 }
 
-func (v verdict) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
+func (v score) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
 
 // judge combines what the features say. The most unlikely feature drives; that
 // it is the most unlikely of so many is paid for (Šidák), and the sign is its.
 // A feature that is within the exceedance by itself cannot take the whole
 // beyond it, so it is counted and not scored. Upwards leaves out what is less
 // than expected.
-func judge(x *baseline.Expectation, counts *cluster.Counts, upwards bool) verdict {
-	v, up := verdict{}, true
-	for f := range cluster.NumFeatures {
-		if x.UsualIn(f, counts) {
+func judge(x *baseline.Expectation, w *cluster.Window, upwards bool) score {
+	v, up := score{}, true
+	for f := range cluster.AllFeatures {
+		if x.UsualIn(f, w) {
 			continue
 		}
-		t, ok := x.Score(f, counts)
+		t, ok := x.Score(f, w)
 		if ok && t.LogP() < v.logP && (t.Up < t.Low || !upwards) {
 			v.logP, v.driver, up = t.LogP(), f, t.Up < t.Low
 		}
@@ -37,7 +37,7 @@ func judge(x *baseline.Expectation, counts *cluster.Counts, upwards bool) verdic
 	if v.logP == 0 {
 		return v
 	}
-	v.logP = baseline.Combine(v.logP, x.Opinions(counts))
+	v.logP = baseline.Combine(v.logP, x.Opinions(w))
 	v.z = baseline.Magnitude(v.logP)
 	if !up {
 		v.z = -v.z
@@ -47,13 +47,13 @@ func judge(x *baseline.Expectation, counts *cluster.Counts, upwards bool) verdic
 
 // explain returns the features that are beyond the exceedance, most deviating
 // first, and at least the driver.
-func explain(x *baseline.Expectation, counts *cluster.Counts, v verdict) []Feature {
+func explain(x *baseline.Expectation, w *cluster.Window, v score) []Feature {
 	var out []Feature
-	for f := range cluster.NumFeatures {
-		if f != v.driver && x.UsualIn(f, counts) {
+	for f := range cluster.AllFeatures {
+		if f != v.driver && x.UsualIn(f, w) {
 			continue
 		}
-		o, ok := x.Opinion(f, counts)
+		o, ok := x.Opinion(f, w)
 		if !ok || f != v.driver && math.Abs(o.Z) <= baseline.Exceedance {
 			continue
 		}
@@ -67,7 +67,7 @@ func explain(x *baseline.Expectation, counts *cluster.Counts, v verdict) []Featu
 }
 
 // featureNames are the names of the features in what leaves the system.
-var featureNames = [cluster.NumFeatures]string{
+var featureNames = [cluster.AllFeatures]string{
 	cluster.Events:              "events",
 	cluster.Denied:              "denied",
 	cluster.Failed:              "failed",
@@ -80,4 +80,12 @@ var featureNames = [cluster.NumFeatures]string{
 	cluster.NewSubjectSources:   "new_subject_sources",
 	cluster.NewSubjectRoles:     "new_subject_roles",
 	cluster.NewSubjectPowers:    "new_subject_powers",
+	cluster.Latency:             "latency",
+	cluster.VerbMix:             "verb_mix",
+	cluster.OutcomeMix:          "outcome_mix",
+	cluster.TopObject:           "top_object_share",
+	cluster.TopSubject:          "top_subject_share",
+	cluster.Stability:           "stability",
+	cluster.Peer:                "peer",
+	cluster.Silhouette:          "silhouette",
 }
