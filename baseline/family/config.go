@@ -3,10 +3,15 @@ package family
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Config says how families are learned.
 type Config struct {
+	// Every is how much event time passes between two times that families are
+	// learned; they are at a retrain. They change slowly, and learning those of a
+	// thousand tenants takes seconds.
+	Every time.Duration `yaml:"every"`
 	// MaxRoles is how many roles of a tenant are compared: those with the most
 	// events. Learning takes time and memory with its square: 1,000 of one class
 	// take 35 ms and, while it lasts, 16 MB (BenchmarkLearn).
@@ -32,11 +37,14 @@ type Config struct {
 }
 
 // DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{MaxRoles: 1000, Cut: 0.3} }
+func DefaultConfig() Config { return Config{Every: time.Hour, MaxRoles: 1000, Cut: 0.3} }
 
 // Validate reports everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	var errs []error
+	if c.Every < time.Minute || c.Every > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("every: %v is not between 1m and 24h", c.Every))
+	}
 	if c.MaxRoles < 1 || c.MaxRoles > 4000 {
 		errs = append(errs, fmt.Errorf("max_roles: %d is not between 1 and 4000", c.MaxRoles))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/logcluster/logcluster/alert/alertmanager"
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/cmd/logcluster/config"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
@@ -94,13 +95,14 @@ func (a *App) buildPipeline() {
 		decode:   newDecodeStage(a.cfg, policies),
 		recorded: a.o.Recorded,
 	}
-	p.engine = newEngine(a.cfg, policies, p.found)
-	p.engine.learned, p.engine.forgotten = p.board.learned, p.board.forgotten
+	p.engine = engine.New(a.cfg.engine(), policies, engine.Observer{
+		Found: p.found, Learned: p.board.learned, Forgotten: p.board.forgotten,
+	})
 	policies.settled = p.settled // partitions may be far apart
 	if a.cfg.Tenants.Overrides != "" {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
 	}
-	p.sources = newSources(&a.cfg.Sources, p.engine.windows)
+	p.sources = newSources(&a.cfg.Sources, p.engine.Windows())
 	p.keeper = &keeper{
 		every: a.cfg.State.Interval, take: p.snapshot,
 		log: a.log, metrics: newKeeperMetrics(a.o.Registry),
@@ -220,7 +222,7 @@ func (a *App) restore() (kafka.Offsets, error) {
 		a.loki.Restore(s.Loki)
 	}
 	a.log.Info("state restored", "saved_at", s.SavedAt, "events", s.Totals.Consumed,
-		"watermark", time.Unix(0, a.pipeline.engine.windows.Stats().Watermark).UTC())
+		"watermark", time.Unix(0, a.pipeline.engine.Windows().Stats().Watermark).UTC())
 	return s.Offsets, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/logcluster/logcluster/baseline"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/ingest"
@@ -229,6 +230,11 @@ func within(field string, d, low, high time.Duration) error {
 		return fmt.Errorf("%s: %s is not between %s and %s", field, d, low, high)
 	}
 	return nil
+}
+
+// engine returns the sections that the pure stages are configured by.
+func (c *Config) engine() engine.Config {
+	return engine.Config{Cluster: c.Cluster, Baseline: c.Baseline, Families: c.Roles.Families, Anomaly: c.Anomaly}
 }
 
 // DefaultConfig returns the defaults. They name no broker, topic or sink.

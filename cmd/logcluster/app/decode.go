@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 	"github.com/logcluster/logcluster/ingest"
@@ -130,14 +131,14 @@ func (o *observations) keep(s string) string {
 
 // apply counts the observations in the engine, calls accepted or rejected with
 // each, and closes what the watermark has passed.
-func (e *engine) apply(o *observations, accepted, rejected func(*observation)) {
+func (o *observations) apply(e *engine.Engine, accepted, rejected func(*observation)) {
 	for i := range o.items {
 		ob := &o.items[i]
-		if e.windows.Add(&ob.event, ob.fingerprint, ob.origin.source, ob.origin.time) == cluster.RejectedAhead {
+		if e.Windows().Add(&ob.event, ob.fingerprint, ob.origin.source, ob.origin.time) == cluster.RejectedAhead {
 			rejected(ob)
 		} else {
 			accepted(ob)
 		}
 	}
-	e.advance()
+	e.Advance()
 }

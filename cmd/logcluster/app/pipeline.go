@@ -10,6 +10,7 @@ import (
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/ingest"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
@@ -42,7 +43,7 @@ type pipeline struct {
 	journal  *journal
 	deciding bool // the last decision could not be written down
 	decode   *decodeStage
-	engine   *engine
+	engine   *engine.Engine
 	sources  *sources
 	totals   totals
 	out      observations
@@ -70,7 +71,7 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	}
 	p.sources.tick(now)
 	p.totals.add(&p.out)
-	p.engine.apply(&p.out, p.accepted, p.ahead)
+	p.out.apply(p.engine, p.accepted, p.ahead)
 	p.sources.balance(now)
 	p.report(now)
 	return p.keeper.saveIfDue(ctx, now)
@@ -86,7 +87,7 @@ func (p *pipeline) decide(now time.Time) {
 	p.policies.clock = now.UnixNano()
 	err := p.policies.settle(clock)
 	if err == nil {
-		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.windows)
+		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.Windows())
 	}
 	if p.journal != nil {
 		if err := p.journal.foldIfDue(time.Unix(0, p.settled())); err != nil {
@@ -106,18 +107,18 @@ func (p *pipeline) decide(now time.Time) {
 // settled is the event time before which no event can come that counts: of what
 // was decided before, the outcome is enough.
 func (p *pipeline) settled() int64 {
-	return max(p.engine.windows.Stats().Watermark-p.kept, 0)
+	return max(p.engine.Windows().Stats().Watermark-p.kept, 0)
 }
 
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
 // to their journal.
 func (p *pipeline) keepDecisions(j *journal, decided []decision) {
-	p.policies.newest = p.engine.windows.Stats().Newest
+	p.policies.newest = p.engine.Windows().Stats().Newest
 	decided = fold(decided, time.Unix(0, p.settled()))
 	p.policies.restore(decided)
 	p.policies.retire()
 	for i := range decided {
-		p.limits.enact(&decided[i], p.engine.windows)
+		p.limits.enact(&decided[i], p.engine.Windows())
 	}
 	p.journal, p.policies.journal = j, j
 }
@@ -164,7 +165,7 @@ func (p *pipeline) letter(source int, offset int64, reason string, count int, de
 
 // found is the engine's: it passes an evaluation on.
 func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
-	p.board.show(ev, &r, p.engine.baselines.Learned(r.Tenant))
+	p.board.show(ev, &r, p.engine.Baselines().Learned(r.Tenant))
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
 	for i := range r.Changes {
@@ -193,10 +194,10 @@ func (p *pipeline) logChange(a *alert.Alert) {
 func (p *pipeline) report(now time.Time) {
 	if now.Sub(p.counted) >= budgetsEvery {
 		p.counted = now
-		p.budgets = p.engine.windows.AppendTenantStats(nil)
+		p.budgets = p.engine.Windows().AppendTenantStats(nil)
 	}
 	p.board.advance(progress{
-		totals: p.totals, stats: p.engine.windows.Stats(), retrained: p.engine.retrained,
+		totals: p.totals, stats: p.engine.Windows().Stats(), retrained: p.engine.Retrained(),
 		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed), budgets: p.budgets,
 	})
 }
@@ -214,7 +215,7 @@ func (p *pipeline) snapshot(now time.Time) *savedState {
 		Offsets: p.sources.offsets(),
 		Sources: p.sources.saved(),
 		Totals:  p.totals,
-		Engine:  p.engine.snapshot(),
+		Engine:  p.engine.Snapshot(),
 	}
 }
 
@@ -223,7 +224,7 @@ func (p *pipeline) restore(s *savedState) error {
 	if s.Group != p.group {
 		return fmt.Errorf("the state belongs to the consumer group %q, not to %q", s.Group, p.group)
 	}
-	if err := p.engine.restore(&s.Engine); err != nil {
+	if err := p.engine.Restore(&s.Engine); err != nil {
 		return err
 	}
 	p.totals = s.Totals

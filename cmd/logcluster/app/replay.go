@@ -18,6 +18,7 @@ import (
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/bench/detection"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/ingest"
 	"github.com/logcluster/logcluster/ingest/recording"
 )
@@ -88,7 +89,7 @@ func Replay(ctx context.Context, o ReplayOptions) error {
 type replay struct {
 	o      *ReplayOptions
 	decode *decodeStage
-	engine *engine
+	engine *engine.Engine
 	totals totals
 	out    *bufio.Writer
 	alerts []alert.Alert // that fired, when there are labels to judge them by
@@ -108,9 +109,8 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	r := &replay{o: o, out: bufio.NewWriter(o.Output), decode: newDecodeStage(o.Config, policies)}
 	kept := keptVersions(o.Config)
 	policies.settled = func() int64 { return r.detected.Load() - kept }
-	r.engine = newEngine(o.Config, policies, r.found)
-	r.engine.learned = o.Learned
-	r.engine.windows.AddSource(0, "replay")
+	r.engine = engine.New(o.Config.engine(), policies, engine.Observer{Found: r.found, Learned: o.Learned})
+	r.engine.Windows().AddSource(0, "replay")
 	if o.Decisions == "" {
 		return r, loadPolicies(&o.Config.Roles, policies)
 	}
@@ -121,7 +121,7 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	policies.learns = func(string) bool { return false } // that was decided upon too
 	var limits limits
 	for i := range decided {
-		limits.enact(&decided[i], r.engine.windows)
+		limits.enact(&decided[i], r.engine.Windows())
 	}
 	policies.repeat(decided)
 	return r, nil
@@ -206,8 +206,8 @@ func (r *replay) decodeBatch(out *observations, batch *recording.Batch) {
 func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-chan *observations) error {
 	for out := range full {
 		r.totals.add(out)
-		r.engine.apply(out, ignore, ignore)
-		r.detected.Store(r.engine.windows.Stats().Watermark)
+		out.apply(r.engine, ignore, ignore)
+		r.detected.Store(r.engine.Windows().Stats().Watermark)
 		if r.err != nil {
 			return r.err
 		}
@@ -216,7 +216,7 @@ func (r *replay) detect(ctx context.Context, free chan<- *observations, full <-c
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r.engine.windows.Finish(r.engine)
+	r.engine.Finish()
 	return r.err
 }
 
@@ -257,7 +257,7 @@ func (r *replay) write(a *alert.Alert) error {
 // finish checks the accounting identity, judges against labels, and says what
 // was read.
 func (r *replay) finish(labels *detection.Labels, took time.Duration) error {
-	stats := r.engine.windows.Stats()
+	stats := r.engine.Windows().Stats()
 	if err := r.totals.check(&stats); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestRunGivesWhatReplayGives(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	stats := r.pipeline.engine.windows.Stats()
+	stats := r.pipeline.engine.Windows().Stats()
 	if err := r.pipeline.totals.check(&stats); err != nil {
 		t.Error(err)
 	}
@@ -80,10 +80,10 @@ func TestStopAndStartGoesOn(t *testing.T) {
 	if got, want := r.pipeline.totals, oracle.pipeline.totals; got != want {
 		t.Errorf("totals %+v, want %+v", got, want)
 	}
-	if got, want := r.pipeline.engine.windows.Stats().Outcomes, oracle.pipeline.engine.windows.Stats().Outcomes; got != want {
+	if got, want := r.pipeline.engine.Windows().Stats().Outcomes, oracle.pipeline.engine.Windows().Stats().Outcomes; got != want {
 		t.Errorf("outcomes %v, want %v", got, want)
 	}
-	end := time.Unix(0, min(oracle.pipeline.engine.windows.Stats().Watermark, r.pipeline.engine.windows.Stats().Watermark))
+	end := time.Unix(0, min(oracle.pipeline.engine.Windows().Stats().Watermark, r.pipeline.engine.Windows().Stats().Watermark))
 	got, want := upTo(t, append(changes, r.changed()...), end), upTo(t, oracle.changed(), end)
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("interrupted run gave %d changes, the other %d; first difference:\n%s", len(got), len(want), firstDifference(got, want))

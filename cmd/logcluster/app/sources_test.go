@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/cluster"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
@@ -83,26 +83,26 @@ func TestIdleNeedsNoLagAndAWait(t *testing.T) {
 func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 	const gone = "gone"
 	cfg := testConfig(t, []string{"127.0.0.1:1"}, "")
-	before := newEngine(cfg, fingerprint.Always(nil), func(*cluster.Evaluation, anomaly.Result) {})
-	old := newSources(&cfg.Sources, before.windows)
+	before := engine.New(cfg.engine(), fingerprint.Always(nil), engine.Observer{})
+	old := newSources(&cfg.Sources, before.Windows())
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	for i, topic := range []string{testTopic, gone} {
 		id := old.id(partition{topic, 0})
 		old.moved(id, &kafka.Partition{Topic: topic, Next: int64(i) + 1, HighWatermark: 10}, time.Unix(0, 0))
 		addEvent(before, id, begin)
 	}
-	state, offsets := before.snapshot(), old.offsets()
+	state, offsets := before.Snapshot(), old.offsets()
 
-	after := newEngine(cfg, fingerprint.Always(nil), func(*cluster.Evaluation, anomaly.Result) {})
-	if err := after.restore(&state); err != nil {
+	after := engine.New(cfg.engine(), fingerprint.Always(nil), engine.Observer{})
+	if err := after.Restore(&state); err != nil {
 		t.Fatal(err)
 	}
-	s := newSources(&cfg.Sources, after.windows)
+	s := newSources(&cfg.Sources, after.Windows())
 	s.restore(old.saved(), offsets, []string{testTopic})
 	hour := int64(time.Hour)
 	addEvent(after, s.byPartition[partition{testTopic, 0}], begin+hour)
-	after.advance()
-	if got := after.windows.Stats().Watermark; got < begin+hour-int64(time.Minute) {
+	after.Advance()
+	if got := after.Windows().Stats().Watermark; got < begin+hour-int64(time.Minute) {
 		t.Errorf("watermark %s, held up by a topic that is gone", time.Unix(0, got).UTC())
 	}
 	if next, ok := s.offsets().Get(gone, 0); !ok || next != 2 {
@@ -110,8 +110,8 @@ func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-func addEvent(e *engine, source int, at int64) {
+func addEvent(e *engine.Engine, source int, at int64) {
 	fp := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	ev := fingerprint.Event{Time: at, Tenant: "t", User: "u", Verb: "get"}
-	e.windows.Add(&ev, fp.Of(&ev), source, at)
+	e.Windows().Add(&ev, fp.Of(&ev), source, at)
 }

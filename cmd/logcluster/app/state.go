@@ -17,6 +17,7 @@ import (
 
 	"github.com/logcluster/logcluster/alert/alertmanager"
 	"github.com/logcluster/logcluster/alert/loki"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
 
@@ -39,7 +40,7 @@ type savedState struct {
 	// Sources are the partitions by the number the windows know them under.
 	Sources []partition
 	Totals  totals
-	Engine  engineState
+	Engine  engine.State
 	// Undelivered is what the sinks still owe.
 	Alertmanager alertmanager.State
 	Loki         loki.State

@@ -1,24 +1,19 @@
-package app
+package engine
 
 import (
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/logcluster/logcluster/anomaly"
-	"github.com/logcluster/logcluster/baseline/family"
-	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
 // Of a tenant that is gone for long, nothing stays anywhere.
 func TestTenantsAreForgotten(t *testing.T) {
-	cfg := testConfig(t, []string{"127.0.0.1:1"}, "")
+	cfg := DefaultConfig()
 	cfg.Cluster.SeenFor = 2 * time.Hour
-	e := newEngine(cfg, fingerprint.Always(nil), func(*cluster.Evaluation, anomaly.Result) {})
-	e.learned = func(*family.Families) {}
 	var gone []string
-	e.forgotten = func(tenant string) { gone = append(gone, tenant) }
+	e := New(cfg, fingerprint.Always(nil), Observer{Forgotten: func(tenant string) { gone = append(gone, tenant) }})
 	fp := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	add := func(tenant string, at time.Time) {
 		ev := fingerprint.Event{Time: at.UnixNano(), Tenant: tenant, User: "u", Verb: "get"}
@@ -45,7 +40,7 @@ func TestTenantsAreForgotten(t *testing.T) {
 		if at < time.Hour {
 			add("goes", begin.Add(at))
 		}
-		e.advance()
+		e.Advance()
 		if at == time.Hour && !slices.Equal(known(), []string{"goes", "stays"}) {
 			t.Errorf("after an hour: %q", known())
 		}
