@@ -27,6 +27,9 @@ type Report struct {
 	Found  int      `json:"found"`
 	Exact  int      `json:"exact"`
 	Recall Interval `json:"recall"`
+	// InTime is how many were found within Prompt of their start, the slow ones
+	// within their duration.
+	InTime int `json:"in_time"`
 	// Chance is the mean recall with all labels moved by a random time.
 	Chance float64 `json:"recall_by_chance"`
 	// MedianSeconds is the median time from an incident's start to its first
@@ -41,17 +44,28 @@ type Report struct {
 	Duplicates int `json:"duplicates"`
 	Benign     int `json:"benign"`
 	False      int `json:"false"`
+	// BenignMost is how many alerts the benign change with the most of them
+	// caused.
+	BenignMost int `json:"benign_most"`
 	// Precision is Right over Right, Duplicates and False.
 	Precision Interval `json:"precision"`
 	// AlertsPerDay are all of them; FalsePerDay False and Duplicates.
 	AlertsPerDay float64  `json:"alerts_per_day"`
 	FalsePerDay  Interval `json:"false_per_day"`
 
+	// Parts are the days before the last one, and the last one; empty for a
+	// recording of less than a day and a half.
+	Parts []Part `json:"parts,omitempty"`
+
 	PerIncident []Finding `json:"per_incident"`
 	PerBenign   []Finding `json:"per_benign_change"`
 	// FalseAlerts are the alerts that match nothing, and the duplicates.
 	FalseAlerts []Sighting `json:"false_alerts"`
 }
+
+// Prompt is how soon after its start an incident has to be found to be found in
+// time.
+const Prompt = 10 * time.Minute
 
 // Interval is an estimate with its exact 95 % confidence interval.
 type Interval struct {
@@ -67,8 +81,14 @@ type Finding struct {
 	Found bool   `json:"found"`
 	Exact bool   `json:"exact"`
 	// SecondsToDetect is from the start to the first alert.
-	SecondsToDetect float64    `json:"seconds_to_detect"`
-	Alerts          []Sighting `json:"alerts"`
+	SecondsToDetect float64 `json:"seconds_to_detect"`
+	// InTime tells that this was within [Prompt], or, for a slow one, within its
+	// duration.
+	InTime bool       `json:"in_time"`
+	Slow   bool       `json:"slow,omitempty"`
+	Alerts []Sighting `json:"alerts"`
+	// Alone is how many of them match no incident; always zero for an incident.
+	Alone int `json:"alone,omitempty"`
 }
 
 // Sighting is an alert, in short.
@@ -107,6 +127,7 @@ func Judge(l *Labels, alerts []alert.Alert, start, end time.Time) Report {
 	fired := firing(alerts)
 	r.Alerts = len(fired)
 	r.PerIncident, r.PerBenign = findings(l.Incidents), findings(l.BenignChanges)
+	r.split(l)
 	for i := range fired {
 		r.place(l, &fired[i])
 	}
@@ -131,7 +152,8 @@ func firing(alerts []alert.Alert) []alert.Alert {
 func findings(incidents []Incident) []Finding {
 	out := make([]Finding, len(incidents))
 	for i := range incidents {
-		out[i] = Finding{ID: incidents[i].ID, Name: incidents[i].Name, Alerts: []Sighting{}}
+		in := &incidents[i]
+		out[i] = Finding{ID: in.ID, Name: in.Name, Slow: in.Slow(), Alerts: []Sighting{}}
 	}
 	return out
 }
@@ -153,19 +175,26 @@ func (r *Report) place(l *Labels, a *alert.Alert) {
 	for i := range l.BenignChanges {
 		if r.PerBenign[i].take(&l.BenignChanges[i], a, s) {
 			benign = true
+			if !matched {
+				r.PerBenign[i].Alone++
+			}
 		}
 	}
+	part := r.partOf(s.FiredAt)
 	switch {
 	case news:
 		r.Right++
 	case matched:
 		s.Duplicate = true
 		r.Duplicates++
+		part.Duplicates++
 		r.FalseAlerts = append(r.FalseAlerts, s)
 	case benign:
 		r.Benign++
+		part.Benign++
 	default:
 		r.False++
+		part.False++
 		r.FalseAlerts = append(r.FalseAlerts, s)
 	}
 }
@@ -179,6 +208,7 @@ func (f *Finding) take(in *Incident, a *alert.Alert, s Sighting) bool {
 		f.SecondsToDetect = wait
 	}
 	f.Found = true
+	f.InTime = f.InTime || s.FiredAt.Sub(in.Start) <= in.limit()
 	f.Exact = f.Exact || in.touches(a)
 	f.Alerts = append(f.Alerts, s)
 	return true
@@ -207,8 +237,15 @@ func (r *Report) sum() {
 			if f.Exact {
 				r.Exact++
 			}
+			if f.InTime {
+				r.InTime++
+			}
 		}
 	}
+	for i := range r.PerBenign {
+		r.BenignMost = max(r.BenignMost, r.PerBenign[i].Alone)
+	}
+	r.sumParts()
 	r.MedianSeconds = median(waits)
 	r.Recall = share(r.Found, r.Incidents)
 	r.Precision = share(r.Right, r.Right+r.Duplicates+r.False)

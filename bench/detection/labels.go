@@ -37,6 +37,28 @@ type Incident struct {
 	Roles []string `json:"roles"`
 	// Resources are "resource", "resource/subresource" or "nonresource:path".
 	Resources []string `json:"resources"`
+	// Requests is how many requests it was made of, zero when that is not known
+	// or when it was the lack of them.
+	Requests Requests `json:"audit_ids"`
+}
+
+// Requests is a number of requests. In a file of labels they are listed.
+type Requests int
+
+// UnmarshalJSON counts the elements of a list.
+func (r *Requests) UnmarshalJSON(data []byte) error {
+	var ids []string
+	if err := json.Unmarshal(data, &ids); err != nil {
+		return err
+	}
+	*r = Requests(len(ids))
+	return nil
+}
+
+// Slow reports whether an incident is of the slow and low kind: on average less
+// than one request in five minutes.
+func (in *Incident) Slow() bool {
+	return in.Requests > 0 && time.Duration(in.Requests)*5*time.Minute < in.End.Sub(in.Start)
 }
 
 // LoadLabels reads and validates a file of labels.

@@ -22,6 +22,14 @@ func (in *Incident) covers(fired time.Time, shift, span time.Duration) bool {
 	return since >= 0 && since <= in.End.Sub(in.Start)+After
 }
 
+// limit is how long after an incident's start an alert is in time.
+func (in *Incident) limit() time.Duration {
+	if in.Slow() {
+		return max(in.End.Sub(in.Start), Prompt)
+	}
+	return Prompt
+}
+
 // names reports whether an alert is about the incident's actors or about its
 // role and resource.
 func (in *Incident) names(a *alert.Alert) bool {

@@ -15,6 +15,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.summary(&b)
 	fmt.Fprintln(&b)
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	r.partsTable(tw)
 	table(tw, "INCIDENT", r.PerIncident)
 	table(tw, "BENIGN CHANGE", r.PerBenign)
 	r.falseTable(tw)
@@ -35,7 +36,11 @@ func (r *Report) summary(w io.Writer) {
 	fmt.Fprintf(w, "precision          %s\n", percent(r.Precision))
 	fmt.Fprintf(w, "false alerts a day %.2f (%.2f to %.2f), duplicates included\n",
 		r.FalsePerDay.Value, r.FalsePerDay.Low, r.FalsePerDay.High)
-	fmt.Fprintf(w, "time to detect     %s (median)\n", seconds(r.MedianSeconds))
+	fmt.Fprintf(w, "time to detect     %s (median); %d of %d within %s of their start (slow and low ones within their duration)\n",
+		seconds(r.MedianSeconds), r.InTime, r.Incidents, seconds(Prompt.Seconds()))
+	if len(r.PerBenign) > 0 {
+		fmt.Fprintf(w, "benign changes     %d alerts about %d of them, at most %d about one\n", r.Benign, len(r.PerBenign), r.BenignMost)
+	}
 }
 
 func percent(i Interval) string {
@@ -50,10 +55,10 @@ func table(w io.Writer, title string, findings []Finding) {
 	if len(findings) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s\tFOUND\tAFTER\tALERTS\tFIRST ALERT\n", title)
+	fmt.Fprintf(w, "%s\tFOUND\tAFTER\tIN TIME\tALERTS\tFIRST ALERT\n", title)
 	for i := range findings {
 		f := &findings[i]
-		found, after, first := "-", "", ""
+		found, after, inTime, first := "-", "", "-", ""
 		if f.Found {
 			found, after = "yes", seconds(f.SecondsToDetect)
 			if f.Exact {
@@ -61,7 +66,13 @@ func table(w io.Writer, title string, findings []Finding) {
 			}
 			first = f.Alerts[0].text()
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\t%d\t%s\n", f.ID, printable(f.Name), found, after, len(f.Alerts), first)
+		if f.InTime {
+			inTime = "yes"
+		}
+		if f.Slow {
+			inTime += " (slow)"
+		}
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%d\t%s\n", f.ID, printable(f.Name), found, after, inTime, len(f.Alerts), first)
 	}
 	fmt.Fprintln(w)
 }
