@@ -9,8 +9,8 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/logcluster/logcluster/anomaly"
-	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/bench/stream"
+	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -26,12 +26,12 @@ func TestKeying(t *testing.T) {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CLUSTERS BY\tFOUND\tEXACTLY\tRECALL\tFALSE A DAY\tALERTS A DAY\tROLE KEYS\tCLUSTERS\tMEDIAN EVENTS A CLUSTER")
-	for _, by := range []keying{byRole, byAnnotation, byUser} {
+	for _, by := range []stream.Keying{stream.ByRole(), byAnnotation, byUser} {
 		r := load(t, by)
-		report, _ := r.replay(baseline.DefaultConfig(), anomaly.DefaultConfig())
-		keys, clusters := r.census()
+		report, _ := replay(r, engine.DefaultConfig())
+		keys, clusters := census(r)
 		fmt.Fprintf(w, "%s\t%d of %d\t%d\t%.0f %%\t%.1f\t%.1f\t%d\t%d\t%d\n",
-			by.name, report.Found, report.Incidents, report.Exact, 100*report.Recall.Value,
+			by.Name, report.Found, report.Incidents, report.Exact, 100*report.Recall.Value,
 			report.FalsePerDay.Value, report.AlertsPerDay, keys, len(clusters), clusters[len(clusters)/2])
 	}
 	if err := w.Flush(); err != nil {
@@ -41,11 +41,12 @@ func TestKeying(t *testing.T) {
 
 // census returns the number of role keys, and the events of every cluster in
 // ascending order.
-func (r *recorded) census() (keys int, clusters []int) {
+func census(r *stream.Recording) (keys int, clusters []int) {
 	roles, events := map[string]bool{}, map[fingerprint.ID]int{}
-	for _, fp := range r.prints {
-		roles[fp.Cluster.Role] = true
-		events[fp.Cluster.ID]++
+	for i := range r.Items {
+		c := r.Items[i].Print.Cluster
+		roles[c.Role] = true
+		events[c.ID]++
 	}
 	return len(roles), slices.Sorted(maps.Values(events))
 }

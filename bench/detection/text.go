@@ -16,8 +16,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintln(&b)
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	r.partsTable(tw)
-	table(tw, "INCIDENT", r.PerIncident)
-	table(tw, "BENIGN CHANGE", r.PerBenign)
+	incidentTable(tw, r.PerIncident)
+	benignTable(tw, r.PerBenign)
 	r.falseTable(tw)
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -51,21 +51,15 @@ func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
-func table(w io.Writer, title string, findings []Finding) {
+func incidentTable(w io.Writer, findings []Finding) {
 	if len(findings) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s\tFOUND\tAFTER\tIN TIME\tALERTS\tFIRST ALERT\n", title)
+	fmt.Fprintln(w, "INCIDENT\tFOUND\tAFTER\tIN TIME\tALERTS\tFIRST ALERT")
 	for i := range findings {
 		f := &findings[i]
-		found, after, inTime, first := "-", "", "-", ""
-		if f.Found {
-			found, after = "yes", seconds(f.SecondsToDetect)
-			if f.Exact {
-				found = "exactly"
-			}
-			first = f.Alerts[0].text()
-		}
+		found, after, first := f.texts()
+		inTime := "-"
 		if f.InTime {
 			inTime = "yes"
 		}
@@ -75,6 +69,31 @@ func table(w io.Writer, title string, findings []Finding) {
 		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%d\t%s\n", f.ID, printable(f.Name), found, after, inTime, len(f.Alerts), first)
 	}
 	fmt.Fprintln(w)
+}
+
+func benignTable(w io.Writer, findings []Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "BENIGN CHANGE\tTOLD\tAFTER\tALERTS\tOF NOTHING ELSE\tFIRST ALERT")
+	for i := range findings {
+		f := &findings[i]
+		found, after, first := f.texts()
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%d\t%d\t%s\n", f.ID, printable(f.Name), found, after, len(f.Alerts), f.Alone, first)
+	}
+	fmt.Fprintln(w)
+}
+
+// texts says whether something was found, how long after its start, and by what.
+func (f *Finding) texts() (found, after, first string) {
+	if !f.Found {
+		return "-", "", ""
+	}
+	found = "yes"
+	if f.Exact {
+		found = "exactly"
+	}
+	return found, seconds(f.SecondsToDetect), f.Alerts[0].text()
 }
 
 func (r *Report) falseTable(w io.Writer) {
