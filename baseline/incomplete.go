@@ -59,11 +59,20 @@ func logBeta(a, b float64) float64 {
 	return logGamma(b) + diff
 }
 
-// stirling is the correction 1/(12a) − 1/(360a³) + 1/(1260a⁵) of log Γ(a), for
-// a ≥ 1000 exact to the last bit.
+// stirling is the correction 1/(12a) − 1/(360a³) + 1/(1260a⁵) − 1/(1680a⁷) of
+// log Γ(a), for a ≥ 50 exact to 1e-17.
 func stirling(a float64) float64 {
 	i := 1 / a
-	return i * (1./12 - i*i*(1./360-i*i/1260))
+	return i * (1./12 - i*i*(1./360-i*i*(1./1260-i*i/1680)))
+}
+
+// logGammaRatio is log Γ(x+a) − log Γ(x) for x ≥ 1, x + a > 0. Where x is
+// large, the leading terms of the two are subtracted on paper, as in logBeta.
+func logGammaRatio(x, a float64) float64 {
+	if x < 50 || x+a < 50 {
+		return logGamma(x+a) - logGamma(x)
+	}
+	return (x+a-0.5)*math.Log1p(a/x) + a*(math.Log(x)-1) + stirling(x+a) - stirling(x)
 }
 
 // betaFraction is the continued fraction of NIST DLMF 8.17.22, by the modified
