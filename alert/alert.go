@@ -83,8 +83,9 @@ type Feature struct {
 	// Log10P is its decimal logarithm.
 	P      float64 `json:"p"`
 	Log10P float64 `json:"log10_p"`
-	// Scale is the length of its window.
-	Scale string `json:"scale"`
+	// Scale is the name and Window the length in seconds of its window.
+	Scale  string  `json:"scale"`
+	Window float64 `json:"window_seconds"`
 	// Subject is whom a peer feature is about.
 	Subject string `json:"subject,omitempty"`
 }

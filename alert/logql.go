@@ -14,14 +14,15 @@ import (
 
 // auditQuery writes the LogQL query that shows the audit records behind an
 // anomaly, where the audit log is shipped to Loki too: the resource, the verbs
-// of the access and the named subjects, or everybody when none is named (a
-// silence has nobody). The role is not in an audit record: the subjects stand
+// of the access, the named subjects, or everybody when none is named (a silence
+// has nobody), and the refused or failed ones where those are what it is about. The role is not in an audit record: the subjects stand
 // for it. A log query can't say its time range: that stands in a comment.
 //
 // It is made from the text of the records as it was, not as it is shown, so
 // that it finds them: every string is quoted to harmless ASCII.
 func auditQuery(selector string, a *anomaly.Anomaly) string {
 	q := query{selector: selector}
+	q.stage()
 	q.resource(a.Cluster)
 	if m := verbMatcher(a.Cluster); m != "" {
 		q.extract("verb", "verb")
@@ -31,6 +32,9 @@ func auditQuery(selector string, a *anomaly.Anomaly) string {
 		q.extract("user", "user.username")
 		q.extract("acting_as", "impersonatedUser.username")
 		q.filter("user" + m + " or acting_as" + m)
+	}
+	if len(a.Features) > 0 {
+		q.outcome(a.Features[0])
 	}
 	return q.String() + " # from " + a.WindowStart.UTC().Format(time.RFC3339) + " to " + a.WindowEnd.UTC().Format(time.RFC3339)
 }
@@ -63,6 +67,31 @@ func (q *query) String() string {
 		return q.selector
 	}
 	return q.selector + " | json " + strings.Join(q.fields, ", ") + " | " + strings.Join(q.filters, " | ")
+}
+
+// stage leaves out what is not counted: the API server may write a line when a
+// request comes in, before the one that ends it.
+func (q *query) stage() {
+	q.extract("stage", "stage")
+	q.filter(`stage!="RequestReceived"`)
+}
+
+// outcome filters on what a driving feature counts, where that is a part of the
+// events.
+func (q *query) outcome(f anomaly.Feature) {
+	if f.Z < 0 {
+		return
+	}
+	switch f.Name {
+	case "denied":
+		q.extract("decision", `annotations["authorization.k8s.io/decision"]`)
+		q.filter(`decision="forbid"`)
+	case "failed":
+		q.extract("decision", `annotations["authorization.k8s.io/decision"]`)
+		q.extract("code", "responseStatus.code")
+		q.filter(`decision!="forbid"`)
+		q.filter("code>=400")
+	}
 }
 
 // resource filters on what was acted on. The overflow cluster is about
@@ -153,7 +182,7 @@ func pathMatcher(template string) string {
 }
 
 func subjectMatcher(subjects []anomaly.Share) string {
-	subjects = subjects[:min(len(subjects), maxSubjects)]
+	subjects = subjects[:min(len(subjects), maxShown)]
 	if len(subjects) == 0 {
 		return ""
 	}

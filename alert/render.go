@@ -18,7 +18,8 @@ const (
 	maxKey      = fingerprint.MaxText
 	maxSummary  = 1024
 	maxFeatures = 8
-	maxSubjects = 3
+	maxShown    = 3 // of subjects, objects, sources and evidence
+	maxNew      = 5
 	maxParts    = 10
 	maxPartial  = 16
 )
@@ -44,11 +45,15 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// Places tells where the records of a source are in Kafka: the number is that of
+// [cluster.Sample]. It reports false for a source that is not a partition.
+type Places func(source int) (topic string, partition int32, ok bool)
+
 // From writes an anomaly as an alert: every field of the JSON form, the
-// sentence and the query among them. It is pure, keeps nothing of a, and gives
-// the same alert for the same anomaly. Text from records comes out through
-// [Clean]; numbers come out finite.
-func From(a *anomaly.Anomaly, c Config) Alert {
+// sentence and the query among them. It keeps nothing of a, and gives the same
+// alert for the same anomaly. Text from records comes out through [Clean];
+// numbers come out finite. Places may be nil: then nothing is a partition.
+func From(a *anomaly.Anomaly, c Config, places Places) Alert {
 	key := a.Cluster
 	out := Alert{
 		SchemaVersion: SchemaVersion,
@@ -70,10 +75,21 @@ func From(a *anomaly.Anomaly, c Config) Alert {
 		ResolvedAt:    instant(a.ResolvedAt),
 		WindowStart:   a.WindowStart.UTC(),
 		WindowEnd:     a.WindowEnd.UTC(),
+		Scale:         a.Scale.String(),
 		Features:      features(a.Features),
-		Subjects:      subjects(a.Subjects),
+		Subjects:      shares(a.Subjects),
+		Objects:       shares(a.Objects),
+		Sources:       shares(a.Sources),
+		New:           novelties(a.New),
+		Evidence:      evidence(a.Evidence, places),
+		BeganAt:       instant(a.BeganAt),
+		Like:          Clean(a.Like, maxKey),
 		Parts:         parts(a.Parts),
+		PartsCut:      a.Cut + max(len(a.Parts)-maxParts, 0),
 		Learning:      a.Learning,
+		Extrapolated:  a.Extrapolated,
+		LevelShift:    a.LevelShift,
+		Suppressed:    Clean(a.Suppressed, maxName),
 		Partial:       partial(a.PartialSources),
 	}
 	out.Summary = summarize(&out)
@@ -113,16 +129,25 @@ func features(in []anomaly.Feature) []Feature {
 			Low:      finite(f.Low),
 			High:     finite(f.High),
 			Z:        finite(f.Z),
+			P:        math.Exp(min(finite(f.LogP), 0)),
+			Log10P:   min(finite(f.LogP), 0) / math.Ln10,
+			Scale:    f.Scale.String(),
+			Window:   f.Window.Seconds(),
+			Subject:  Clean(f.Subject, maxName),
 		}
 	}
 	return out
 }
 
-func subjects(in []anomaly.Share) []Subject {
-	in = in[:min(len(in), maxSubjects)]
+func shares(in []anomaly.Share) []Subject {
+	in = in[:min(len(in), maxShown)]
 	out := make([]Subject, len(in))
 	for i, s := range in {
 		out[i] = Subject{Name: Clean(s.Name, maxName), Share: finite(s.Share)}
+		if s.Usual >= 0 {
+			usual := finite(s.Usual)
+			out[i].Usual = &usual
+		}
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
@@ -35,12 +36,12 @@ func scanner() *anomaly.Anomaly {
 		StartedAt: at("02:21:00"), FiredAt: at("02:21:30"),
 		WindowStart: at("02:16:30"), WindowEnd: at("02:21:30"),
 		Features: []anomaly.Feature{
-			{Name: "events", Observed: 124, Expected: 0, Low: 0, High: 2, Z: 11.25},
-			{Name: "objects", Observed: 57, Expected: 1, Low: 0, High: 3, Z: 9},
+			{Name: "events", Observed: 124, Expected: 0, Low: 0, High: 2, Z: 11.25, LogP: -66, Window: 5 * time.Minute},
+			{Name: "objects", Observed: 57, Expected: 1, Low: 0, High: 3, Z: 9, LogP: -43, Window: 5 * time.Minute},
 		},
 		Subjects: []anomaly.Share{
-			{Name: "system:serviceaccount:image-scanner:image-scanner", Share: 0.96},
-			{Name: "alice", Share: 0.04},
+			{Name: "system:serviceaccount:image-scanner:image-scanner", Share: 0.96, Usual: 0.5},
+			{Name: "alice", Share: 0.04, Usual: -1},
 		},
 	}
 }
@@ -113,8 +114,36 @@ func TestSummary(t *testing.T) {
 			alice + "reads secrets: 4 operations never seen before in 5 min, usually 0 (0–1), since 02:21 UTC",
 		},
 		"a feature of the future": {
-			drivenBy(anomaly.Feature{Name: "log_latency", Observed: 5.25, Expected: 1.1, Low: 0.5, High: 1.7, Z: 6}),
-			alice + "reads secrets: 5.3 log latency in 5 min, usually 1.1 (0.5–1.7), since 02:21 UTC",
+			drivenBy(anomaly.Feature{Name: "log_tokens", Observed: 5.25, Expected: 1.1, Low: 0.5, High: 1.7, Z: 6}),
+			alice + "reads secrets: 5.3 log tokens in 5 min, usually 1.1 (0.5–1.7), since 02:21 UTC",
+		},
+		"slow answers, in an hour": {
+			drivenBy(anomaly.Feature{Name: "latency", Window: time.Hour, Observed: 2.34, Expected: 0.0156, Low: 0.004, High: 0.061, Z: 6}),
+			alice + "reads secrets: 2.3 s for an answer in 1 h, usually 16 ms (4 ms to 61 ms), since 02:21 UTC",
+		},
+		"unlike its role": {
+			with(func(a *anomaly.Anomaly) {
+				a.Features = []anomaly.Feature{{Name: "silhouette", Observed: -0.21, Expected: 0.7, Low: 0.5, High: 0.9, Z: -6}}
+				a.Subjects, a.Like = nil, "ClusterRole/backup"
+			}),
+			"ClusterRole/scanner reads secrets: only -0.21 fit of the subjects to their role in 5 min, usually 0.70 (0.50 to 0.90), since 02:21 UTC; acts unlike its role, like ClusterRole/backup",
+		},
+		"new, began inside of the window, more parts than shown": {
+			with(func(a *anomaly.Anomaly) {
+				a.Features = a.Features[:1]
+				a.Subjects = nil
+				a.BeganAt = at("02:18:10")
+				a.New = []cluster.Novelty{{Feature: cluster.NewSubjectSources, Subject: "alice", What: "203.0.113.7"}, {Feature: cluster.NewFingerprints, What: "get secrets"}}
+				a.Parts, a.Cut = []anomaly.Part{{Cluster: a.Cluster, Z: 4}}, 12
+			}),
+			"ClusterRole/scanner reads secrets: 124 events in 5 min, usually 0 (0–2), since 02:18 UTC; never seen before: alice from 203.0.113.7 and 1 more; with 13 other clusters of the same story",
+		},
+		"accepted, and nobody told": {
+			with(func(a *anomaly.Anomaly) {
+				a.Features, a.Subjects = a.Features[:1], nil
+				a.LevelShift, a.Suppressed = true, "maintenance: upgrade"
+			}),
+			"ClusterRole/scanner reads secrets: 124 events in 5 min, usually 0 (0–2), since 02:21 UTC; it has lasted, and is taken for usual from now on; nobody is told: maintenance: upgrade",
 		},
 		"nobody in the lead": {
 			with(func(a *anomaly.Anomaly) {
@@ -163,7 +192,7 @@ func TestSummary(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := From(tc.anomaly, DefaultConfig()).Summary; got != tc.want {
+			if got := From(tc.anomaly, DefaultConfig(), nil).Summary; got != tc.want {
 				t.Errorf("\ngot  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -175,8 +204,13 @@ func TestFromFillsEveryField(t *testing.T) {
 	a.State, a.ResolvedAt = anomaly.Resolved, at("02:40:00")
 	a.Learning, a.PartialSources = true, []string{"audit/0"}
 	a.Cluster.APIGroup = "group.example"
-	a.Parts = []anomaly.Part{{Cluster: a.Cluster, Z: -3}}
-	got := reflect.ValueOf(From(a, DefaultConfig()))
+	a.Parts, a.Cut = []anomaly.Part{{Cluster: a.Cluster, Z: -3}}, 2
+	a.Objects, a.Sources = a.Subjects, a.Subjects
+	a.New = []cluster.Novelty{{Feature: cluster.NewFingerprints, What: "get secrets"}}
+	a.Evidence = []cluster.Sample{{Subject: "alice"}}
+	a.BeganAt, a.Like = at("02:18:00"), "ClusterRole/backup"
+	a.Extrapolated, a.LevelShift, a.Suppressed = true, true, "maintenance"
+	got := reflect.ValueOf(From(a, DefaultConfig(), nil))
 	for i := range got.NumField() {
 		if got.Field(i).IsZero() {
 			t.Errorf("field %s is not set", got.Type().Field(i).Name)
@@ -185,7 +219,7 @@ func TestFromFillsEveryField(t *testing.T) {
 }
 
 func TestAlertJSON(t *testing.T) {
-	body, err := json.MarshalIndent(From(scanner(), DefaultConfig()), "", "  ")
+	body, err := json.MarshalIndent(From(scanner(), DefaultConfig(), nil), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +242,7 @@ func TestAlertJSON(t *testing.T) {
   "resolved_at": null,
   "window_start": "2026-11-03T02:16:30Z",
   "window_end": "2026-11-03T02:21:30Z",
+  "scale": "short",
   "features": [
     {
       "name": "events",
@@ -215,13 +250,17 @@ func TestAlertJSON(t *testing.T) {
       "expected": 0,
       "low": 0,
       "high": 2,
-      "z": 11.25
+      "z": 11.25,
+      "p": 2.1705220113036395e-29,
+      "log10_p": -28.66343580561462,
+      "scale": "short",
+      "window_seconds": 300
     },`
 	if !strings.HasPrefix(string(body), want) {
 		t.Errorf("got\n%s\nwant it to begin with\n%s", body, want)
 	}
 	empty := with(func(a *anomaly.Anomaly) { a.Features, a.Subjects, a.Parts = nil, nil, nil })
-	body, err = json.Marshal(From(empty, DefaultConfig()))
+	body, err = json.Marshal(From(empty, DefaultConfig(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,10 +271,27 @@ func TestAlertJSON(t *testing.T) {
 	}
 }
 
+// Evidence is found again by topic, partition and offset; in a file, by its line.
+func TestEvidenceHasItsPlace(t *testing.T) {
+	a := with(func(a *anomaly.Anomaly) {
+		a.Evidence = []cluster.Sample{{Source: 3, Offset: 7}, {Source: 4, Offset: 8}, {Source: 3, Offset: -1}}
+	})
+	got := From(a, DefaultConfig(), func(source int) (string, int32, bool) { return "audit", 2, source == 3 }).Evidence
+	if r := got[0]; r.Topic != "audit" || *r.Partition != 2 || *r.Offset != 7 {
+		t.Errorf("in a partition: %+v", r)
+	}
+	if r := got[1]; r.Topic != "" || r.Partition != nil || *r.Offset != 8 {
+		t.Errorf("in a file: %+v", r)
+	}
+	if r := got[2]; r.Topic != "" || r.Partition != nil || r.Offset != nil {
+		t.Errorf("nowhere: %+v", r)
+	}
+}
+
 func TestFromNumbersAreFinite(t *testing.T) {
 	a := drivenBy(anomaly.Feature{Name: "events", Observed: math.Inf(1), Expected: math.NaN(), Low: math.Inf(-1), Z: math.NaN()})
 	a.Z = math.Inf(1)
-	if _, err := json.Marshal(From(a, DefaultConfig())); err != nil {
+	if _, err := json.Marshal(From(a, DefaultConfig(), nil)); err != nil {
 		t.Errorf("not encodable: %v", err)
 	}
 }
@@ -255,8 +311,11 @@ func FuzzFrom(f *testing.F) {
 		a.Subjects[0].Name, a.Subjects[1].Name = user, resource
 		a.PartialSources = []string{user, role}
 		a.Parts = []anomaly.Part{{Cluster: a.Cluster, Z: x}}
+		a.Objects, a.Sources, a.Like, a.Suppressed = a.Subjects, a.Subjects, role, user
+		a.New = []cluster.Novelty{{Feature: cluster.Feature(access), Subject: user, What: resource}}
+		a.Evidence = []cluster.Sample{{ID: user, Subject: user, Verb: role, Namespace: user, Object: resource, Address: role}}
 
-		got := From(a, DefaultConfig())
+		got := From(a, DefaultConfig(), nil)
 		body, err := json.Marshal(got)
 		if err != nil {
 			t.Fatalf("encode: %v", err)
@@ -327,10 +386,10 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func ExampleFrom() {
-	a := From(scanner(), DefaultConfig())
+	a := From(scanner(), DefaultConfig(), nil)
 	fmt.Println(a.LogQL)
 	fmt.Println(HistoryQuery(&a))
 	// Output:
-	// {job="kubernetes-audit"} | json group="objectRef.apiGroup", resource="objectRef.resource", subresource="objectRef.subresource", verb="verb", user="user.username", acting_as="impersonatedUser.username" | group="" | resource="secrets" | subresource="" | verb=~"get|list|watch|head|options" | user=~"system:serviceaccount:image-scanner:image-scanner|alice" or acting_as=~"system:serviceaccount:image-scanner:image-scanner|alice" # from 2026-11-03T02:16:30Z to 2026-11-03T02:21:30Z
+	// {job="kubernetes-audit"} | json stage="stage", group="objectRef.apiGroup", resource="objectRef.resource", subresource="objectRef.subresource", verb="verb", user="user.username", acting_as="impersonatedUser.username" | stage!="RequestReceived" | group="" | resource="secrets" | subresource="" | verb=~"get|list|watch|head|options" | user=~"system:serviceaccount:image-scanner:image-scanner|alice" or acting_as=~"system:serviceaccount:image-scanner:image-scanner|alice" # from 2026-11-03T02:16:30Z to 2026-11-03T02:21:30Z
 	// {job="logcluster"} | id="a1b2c3"
 }

@@ -29,13 +29,19 @@ func summarize(a *Alert) string {
 	if much := HowMuch(a); much != "" {
 		b.WriteString(": " + much)
 	}
-	b.WriteString(", since " + clock(a.StartedAt, a.WindowEnd) + sharesTail(a))
+	b.WriteString(", since " + clock(since(a), a.WindowEnd) + sharesTail(a))
 	if len(a.Features) > 1 && math.Abs(a.Features[1].Z) >= alsoZ && !silent(a) {
 		f := a.Features[1]
 		w := wordsOf(f.Name)
 		fmt.Fprintf(&b, "; also %s, usually %s", w.count(f), w.number(f.Expected))
 	}
-	if n := len(a.Parts); n > 0 {
+	if news := news(a); news != "" {
+		b.WriteString("; never seen before: " + news)
+	}
+	if a.Like != "" {
+		b.WriteString("; acts unlike its role, like " + shortRole(a.Like))
+	}
+	if n := len(a.Parts) + a.PartsCut; n > 0 {
 		fmt.Fprintf(&b, "; with %s of the same story", plural(n, "other cluster", "other clusters"))
 	}
 	if len(a.Partial) > 0 {
@@ -44,7 +50,45 @@ func summarize(a *Alert) string {
 	if a.Learning {
 		b.WriteString("; still learning what is usual")
 	}
+	if a.LevelShift {
+		b.WriteString("; it has lasted, and is taken for usual from now on")
+	}
+	if a.Suppressed != "" {
+		b.WriteString("; nobody is told: " + a.Suppressed)
+	}
 	return Clean(b.String(), maxSummary)
+}
+
+// since is when it began, as far as the window shows it.
+func since(a *Alert) time.Time {
+	if a.BeganAt != nil {
+		return *a.BeganAt
+	}
+	return a.StartedAt
+}
+
+// news names the first thing that was never seen before, where that is not what
+// the sentence is about already.
+func news(a *Alert) string {
+	if len(a.New) == 0 {
+		return ""
+	}
+	n := &a.New[0]
+	what := n.What
+	switch n.Feature {
+	case "new_subject_resources":
+		what = n.Subject + " on " + n.What
+	case "new_subject_sources":
+		what = n.Subject + " from " + n.What
+	case "new_subject_roles":
+		what = n.Subject + " as " + shortRole(n.What)
+	case "new_subject_powers":
+		what = n.Subject + " with the power " + n.What
+	}
+	if more := len(a.New) - 1; more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
+	}
+	return what
 }
 
 // silent reports whether what is anomalous is that nothing happens.
@@ -108,81 +152,6 @@ var verbs = map[string]string{
 	"connect":  "connects through",
 	"escalate": "escalates through",
 	"review":   "reviews access through",
-}
-
-// HowMuch says what the driving feature was against what is usual, and in how
-// long; empty for an alert without features.
-func HowMuch(a *Alert) string {
-	if len(a.Features) == 0 {
-		return ""
-	}
-	f := a.Features[0]
-	w := wordsOf(f.Name)
-	much := w.count(f)
-	switch {
-	case silent(a):
-		much = "no events"
-	case f.Z < 0:
-		much = "only " + much
-	}
-	return fmt.Sprintf("%s in %s, usually %s (%s)", much, span(a.WindowEnd.Sub(a.WindowStart)), w.number(f.Expected), w.band(f))
-}
-
-// words is how one feature is spoken of.
-type words struct {
-	one, many string
-	share     bool // from 0 to 1, told in percent
-}
-
-// vocabulary has the words for each feature of the contract. A feature that is
-// not here is told by its name.
-var vocabulary = map[string]words{
-	"events":                {one: "event", many: "events"},
-	"subjects":              {one: "different subject", many: "different subjects"},
-	"objects":               {one: "different object", many: "different objects"},
-	"namespaces":            {one: "different namespace", many: "different namespaces"},
-	"sources":               {one: "different source address", many: "different source addresses"},
-	"denied":                {one: "request refused by the authorizer", many: "requests refused by the authorizer"},
-	"failed":                {one: "failed request", many: "failed requests"},
-	"denied_share":          {many: "refused by the authorizer", share: true},
-	"failed_share":          {many: "failed", share: true},
-	"new_fingerprints":      {one: "operation never seen before", many: "operations never seen before"},
-	"new_subject_resources": {one: "subject on a resource never touched before", many: "subjects on resources never touched before"},
-	"new_subject_sources":   {one: "subject from an address never seen before", many: "subjects from addresses never seen before"},
-	"new_subject_roles":     {one: "subject under a role never seen before", many: "subjects under roles never seen before"},
-	"new_subject_powers":    {one: "subject with a power never held before", many: "subjects with powers never held before"},
-}
-
-func wordsOf(name string) words {
-	if w, ok := vocabulary[name]; ok {
-		return w
-	}
-	name = strings.ReplaceAll(name, "_", " ")
-	return words{one: name, many: name}
-}
-
-// count is the observed value with its unit: "124 events", "87 % failed".
-func (w words) count(f Feature) string {
-	if f.Observed == 1 && !w.share {
-		return "1 " + w.one
-	}
-	return w.number(f.Observed) + " " + w.many
-}
-
-// number shows a value of the feature, without its unit.
-func (w words) number(x float64) string {
-	if w.share {
-		return decimal(100*x) + " %"
-	}
-	return decimal(x)
-}
-
-// band is the range that 95 % of windows are expected in.
-func (w words) band(f Feature) string {
-	if w.share {
-		return decimal(100*f.Low) + "–" + decimal(100*f.High) + " %"
-	}
-	return decimal(f.Low) + "–" + decimal(f.High)
 }
 
 // decimal shows a number as a person would say it: one decimal below 10 where

@@ -25,7 +25,7 @@ func TestWriteLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range lines {
-		rendered := From(a, DefaultConfig())
+		rendered := From(a, DefaultConfig(), nil)
 		if err := WriteLine(&b, &rendered, LineStyle{}); err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestLineStyle(t *testing.T) {
 		"over":     {"resolved", "critical", "\x1b[2m"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := From(scanner(), DefaultConfig())
+			a := From(scanner(), DefaultConfig(), nil)
 			a.State, a.Severity = tc.state, tc.severity
 			a.Subjects[0].Name = strings.Repeat("東", 60)
 			var b strings.Builder
@@ -73,6 +73,6 @@ func BenchmarkFrom(b *testing.B) {
 	a := scanner()
 	b.ReportAllocs()
 	for b.Loop() {
-		From(a, DefaultConfig())
+		From(a, DefaultConfig(), nil)
 	}
 }

@@ -95,8 +95,10 @@ type Anomaly struct {
 
 // Feature is one feature of a window against what was expected.
 type Feature struct {
-	Name      string
-	Scale     cluster.Scale
+	Name  string
+	Scale cluster.Scale
+	// Window is how long its window is.
+	Window    time.Duration
 	Observed  float64
 	Expected  float64 // predictive median
 	Low, High float64 // 95 % predictive band

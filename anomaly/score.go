@@ -66,6 +66,14 @@ func explain(x *baseline.Expectation, w *cluster.Window, v score) []Feature {
 	return out
 }
 
+// FeatureName is the name of a feature in what leaves the system.
+func FeatureName(f cluster.Feature) string {
+	if int(f) < len(featureNames) {
+		return featureNames[f]
+	}
+	return "unknown"
+}
+
 // featureNames are the names of the features in what leaves the system.
 var featureNames = [cluster.AllFeatures]string{
 	cluster.Events:              "events",

@@ -116,7 +116,7 @@ func TestRealLife(t *testing.T) {
 		Features: []anomaly.Feature{{Name: "events", Observed: 124, High: 2, Z: 9}},
 		Subjects: []anomaly.Share{{Name: hostile, Share: 1}},
 	}
-	s.Put(alert.From(&a, alert.DefaultConfig()))
+	s.Put(alert.From(&a, alert.DefaultConfig(), nil))
 	got := await(t, base, tenant, 1)[0]
 	if got.Labels["alertname"] != AlertName || got.Labels["severity"] != "critical" || got.Labels["cluster"] != "0000000000000007" {
 		t.Errorf("labels %v", got.Labels)
@@ -135,7 +135,7 @@ func TestRealLife(t *testing.T) {
 
 	resolvedAt := time.Now()
 	a.State, a.ResolvedAt = anomaly.Resolved, resolvedAt
-	s.Put(alert.From(&a, alert.DefaultConfig()))
+	s.Put(alert.From(&a, alert.DefaultConfig(), nil))
 	await(t, base, tenant, 0)
 }
 

@@ -165,7 +165,7 @@ func TestRealRepeats(t *testing.T) {
 			for range 3 {
 				s, base := realSink(t, run...)
 				start(t, s)
-				a := alert.From(realAnomaly(tenant, end), alert.DefaultConfig())
+				a := alert.From(realAnomaly(tenant, end), alert.DefaultConfig(), nil)
 				s.Put(Change, a)
 				stop(t, s)
 				history = alert.HistoryQuery(&a)
@@ -176,7 +176,7 @@ func TestRealRepeats(t *testing.T) {
 			start(t, s)
 			over := realAnomaly(tenant, end.Add(10*time.Minute))
 			over.State, over.ResolvedAt = anomaly.Resolved, end.Add(10*time.Minute)
-			s.Put(Change, alert.From(over, alert.DefaultConfig()))
+			s.Put(Change, alert.From(over, alert.DefaultConfig(), nil))
 			stop(t, s)
 			lines := await(t, base, history, end, 2)
 			for i, state := range []string{"firing", "resolved"} {
@@ -226,6 +226,7 @@ func TestRealAuditQuery(t *testing.T) {
 		record("get", "alice", "", "example.com", "secrets", ""),
 		record("get", "alice", "", "", "secrets", "status"),
 		record("get", "alice", "", "", "configmaps", ""),
+		`{"stage":"RequestReceived","verb":"get","user":{"username":"alice"},"objectRef":{"resource":"secrets"}}`,
 		`not json`,
 	}
 	stream := push.Stream{Labels: fmt.Sprintf("{job=%q}", job)}
@@ -241,7 +242,7 @@ func TestRealAuditQuery(t *testing.T) {
 	}
 	await(t, base, fmt.Sprintf("{job=%q}", job), end, len(want)+len(others))
 
-	a := alert.From(realAnomaly("t", end), alert.Config{AuditSelector: fmt.Sprintf("{job=%q}", job)})
+	a := alert.From(realAnomaly("t", end), alert.Config{AuditSelector: fmt.Sprintf("{job=%q}", job)}, nil)
 	t.Log(a.LogQL)
 	got := await(t, base, a.LogQL, end, len(want))
 	all := strings.Join(got, "\n")

@@ -77,7 +77,7 @@ func (o *Outcome) Observe() engine.Observer {
 		o.Evaluated += r.Evaluated
 		o.Exceeded += r.Exceedances
 		for i := range r.Changes {
-			o.Alerts = append(o.Alerts, alert.From(&r.Changes[i], alert.Config{}))
+			o.Alerts = append(o.Alerts, alert.From(&r.Changes[i], alert.Config{}, nil))
 		}
 	}}
 }

@@ -129,7 +129,7 @@ func (b *board) forgotten(tenant string) {
 }
 
 func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomaly {
-	out := web.Anomaly{Alert: alert.From(a, b.cfg), Trend: a.Trend}
+	out := web.Anomaly{Alert: alert.From(a, b.cfg, nil), Trend: a.Trend}
 	if f := families.Of(a.Cluster.Role); f != nil {
 		out.Family = &web.FamilyRef{ID: f.ID, Name: cleaned(f.Name), Members: len(f.Members)}
 	}

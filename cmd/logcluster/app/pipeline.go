@@ -169,14 +169,14 @@ func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
 	for i := range r.Changes {
-		changed[i] = alert.From(&r.Changes[i], p.render)
+		changed[i] = alert.From(&r.Changes[i], p.render, nil)
 		fresh[changed[i].ID] = true
 		p.logChange(&changed[i])
 	}
 	var firing []alert.Alert
 	for i := range r.Firing {
 		if !fresh[r.Firing[i].ID] {
-			firing = append(firing, alert.From(&r.Firing[i], p.render))
+			firing = append(firing, alert.From(&r.Firing[i], p.render, nil))
 		}
 	}
 	for _, o := range p.outlets {

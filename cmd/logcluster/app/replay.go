@@ -229,7 +229,7 @@ func (r *replay) found(_ *cluster.Evaluation, res anomaly.Result) {
 	}
 	r.last = res.End
 	for i := range res.Changes {
-		a := alert.From(&res.Changes[i], r.o.Config.Alert.Render)
+		a := alert.From(&res.Changes[i], r.o.Config.Alert.Render, nil)
 		if a.State == string(anomaly.Firing) {
 			r.fired++
 			if r.o.Labels != "" {
