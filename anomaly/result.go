@@ -68,7 +68,7 @@ func (j *judging) anomaly(tr *track, s *Story, state State, rank int) Anomaly {
 	a := Anomaly{
 		State: state, Cluster: tr.Cluster, Z: tr.Z, Rank: rank, Severity: severityOf(tr, j.learning),
 		StartedAt: unix(tr.StartedAt), WindowStart: unix(j.ev.Start), WindowEnd: unix(j.ev.End),
-		Features: tr.Features, Subjects: tr.Subjects, Trend: j.trend(tr),
+		Scale: tr.Scale, Features: tr.Features, Subjects: tr.Peak.Subjects, Trend: j.trend(tr),
 		Learning: j.learning, PartialSources: slices.Clone(j.ev.Partial),
 	}
 	if s == nil {
@@ -78,6 +78,7 @@ func (j *judging) anomaly(tr *track, s *Story, state State, rank int) Anomaly {
 	a.ID, a.Severity, a.Learning = s.ID, s.Severity, s.Learning
 	a.StartedAt, a.FiredAt = unix(s.StartedAt), unix(s.FiredAt)
 	if state == Resolved {
+		a.LevelShift = tr.Shifted
 		a.ResolvedAt = unix(j.ev.End)
 	}
 	for _, id := range s.Parts {
@@ -89,15 +90,15 @@ func (j *judging) anomaly(tr *track, s *Story, state State, rank int) Anomaly {
 
 // trend returns the driving feature's values in the last windows.
 func (j *judging) trend(tr *track) []float64 {
-	values := tr.Trend
-	if tr.Driver == cluster.Events {
-		values = nil
-		if r := j.recent[tr.Cluster.ID]; r != nil {
-			values = r.Events
-		}
+	if tr.Driver != cluster.Events || tr.Scale != cluster.Short {
+		return slices.Clone(tr.Trend)
 	}
-	out := make([]float64, len(values))
-	for i, v := range values {
+	r := j.recent[tr.Cluster.ID]
+	if r == nil {
+		return nil
+	}
+	out := make([]float64, len(r.Events))
+	for i, v := range r.Events {
 		out[i] = float64(v)
 	}
 	return out

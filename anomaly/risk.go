@@ -35,49 +35,16 @@ var riskOfAccess = [...]float64{
 	fingerprint.AccessEscalate: 2,
 }
 
-// stake is the weight of a cluster's tests when the wanted number of false alerts
-// is shared out: how many more false alerts one is worth taking for it. See
-// [Config.FalseAlertsPerDay].
-func stake(key *fingerprint.ClusterKey) float64 {
-	w := stakeOfAccess[min(int(key.Access), len(stakeOfAccess)-1)]
-	if key.Sensitive {
-		w *= 4
-	}
-	return w
-}
-
-var stakeOfAccess = [...]float64{
-	fingerprint.AccessReview:   1,
-	fingerprint.AccessRead:     1,
-	fingerprint.AccessWrite:    1,
-	fingerprint.AccessDelete:   2,
-	fingerprint.AccessConnect:  4,
-	fingerprint.AccessEscalate: 8,
-}
-
-// allowance is the logarithm of a cluster's stake over the mean stake of the
-// clusters in the window, so that all together stay within the wanted number
-// (p-value weighting: Genovese, Roeder and Wasserman 2006).
-func (j *judging) allowance(key *fingerprint.ClusterKey) float64 {
-	if j.meanStake == 0 {
-		for i := range j.ev.Windows {
-			j.meanStake += stake(j.ev.Windows[i].Cluster)
-		}
-		j.meanStake = math.Max(1, j.meanStake/math.Max(1, float64(len(j.ev.Windows))))
-	}
-	return math.Log(stake(key) / j.meanStake)
-}
-
 // reactive reports whether a cluster is a part of Kubernetes that acts on what
 // others have written: its controllers, scheduler, nodes and the API server
 // itself. Names that begin with "system:" are reserved for them.
-func reactive(tr *track) bool {
-	for member := range strings.SplitSeq(tr.Cluster.Role, ",") {
+func reactive(key *fingerprint.ClusterKey, subjects []Share) bool {
+	for member := range strings.SplitSeq(key.Role, ",") {
 		if strings.HasPrefix(member, "ClusterRole/system:controller:") || slices.Contains(reactiveRoles, member) {
 			return true
 		}
 	}
-	return len(tr.Subjects) > 0 && tr.Subjects[0].Name == "system:apiserver"
+	return len(subjects) > 0 && subjects[0].Name == "system:apiserver"
 }
 
 var reactiveRoles = []string{

@@ -9,61 +9,88 @@ import (
 	"github.com/logcluster/logcluster/cluster"
 )
 
-// score is how unlike itself a cluster is in one window. The zero value is a
-// window without an opinion.
-type score struct {
-	z, logP float64
-	driver  cluster.Feature
+// Verdict is what the features of one window say of its cluster. The zero value
+// is a window without an opinion.
+type Verdict struct {
+	// LogP is the natural logarithm of the two-sided p-value of the most unlikely
+	// feature, the Driver; zero when all are within [baseline.Exceedance].
+	LogP   float64
+	Driver cluster.Feature
+	Up     bool // more than expected, else less
+	// Observed is the driver's value.
+	Observed float64
+	// Opinions is how many features have an opinion: of so many is the driver the
+	// most unlikely.
+	Opinions int
 }
 
-func (v score) exceeds() bool { return math.Abs(v.z) > baseline.Exceedance }
-
-// judge combines what the features say. The most unlikely feature drives; that
-// it is the most unlikely of so many is paid for (Šidák), and the sign is its.
-// A feature that is within the exceedance by itself cannot take the whole
-// beyond it, so it is counted and not scored. Upwards leaves out what is less
-// than expected.
-func judge(x *baseline.Expectation, w *cluster.Window, upwards bool) score {
-	v, up := score{}, true
+// judge finds the feature that drives. One that is within the exceedance by
+// itself cannot take the whole beyond it, so it is counted and not scored.
+// Upwards leaves out what is less than expected. The findings are those about
+// the window's cluster.
+func judge(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, upwards bool) Verdict {
+	v := Verdict{Opinions: x.Opinions(w) + len(findings)}
+	take := func(f cluster.Feature, t baseline.Tails) {
+		if t.LogP() < v.LogP && (t.Up < t.Low || !upwards) {
+			v.LogP, v.Driver, v.Up = t.LogP(), f, t.Up < t.Low
+		}
+	}
 	for f := range cluster.AllFeatures {
 		if x.UsualIn(f, w) {
 			continue
 		}
-		t, ok := x.Score(f, w)
-		if ok && t.LogP() < v.logP && (t.Up < t.Low || !upwards) {
-			v.logP, v.driver, up = t.LogP(), f, t.Up < t.Low
+		if t, ok := x.Score(f, w); ok {
+			take(f, t)
 		}
 	}
-	if v.logP == 0 {
-		return v
-	}
-	v.logP = baseline.Combine(v.logP, x.Opinions(w))
-	v.z = baseline.Magnitude(v.logP)
-	if !up {
-		v.z = -v.z
+	for i := range findings {
+		if f := &findings[i]; math.Abs(f.Z) > baseline.Exceedance {
+			take(f.Feature, f.Tails)
+		}
 	}
 	return v
 }
 
+// alone is the logarithm of the p-value of a verdict as one of so many tests
+// (Šidák).
+func (v *Verdict) alone(tests int) float64 {
+	if v.LogP == 0 {
+		return 0
+	}
+	return baseline.Combine(v.LogP, tests)
+}
+
 // explain returns the features that are beyond the exceedance, most deviating
 // first, and at least the driver.
-func explain(x *baseline.Expectation, w *cluster.Window, v score) []Feature {
+func explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, v *Verdict, scale cluster.Scale) []Feature {
 	var out []Feature
-	for f := range cluster.AllFeatures {
-		if f != v.driver && x.UsualIn(f, w) {
-			continue
-		}
-		o, ok := x.Opinion(f, w)
-		if !ok || f != v.driver && math.Abs(o.Z) <= baseline.Exceedance {
-			continue
+	add := func(o *baseline.Opinion, subject string) {
+		if o.Feature != v.Driver && math.Abs(o.Z) <= baseline.Exceedance {
+			return
 		}
 		out = append(out, Feature{
-			Name: featureNames[f], Observed: o.Observed, Expected: o.Expected,
-			Low: o.Low, High: o.High, Z: o.Z,
+			Name: featureNames[o.Feature], Scale: scale, Observed: o.Observed, Expected: o.Expected,
+			Low: o.Low, High: o.High, Z: o.Z, LogP: o.LogP, Subject: subject,
 		})
 	}
-	slices.SortStableFunc(out, func(a, b Feature) int { return cmp.Compare(math.Abs(b.Z), math.Abs(a.Z)) })
-	return out
+	for f := range cluster.AllFeatures {
+		if f != v.Driver && x.UsualIn(f, w) {
+			continue
+		}
+		if o, ok := x.Opinion(f, w); ok {
+			add(&o, "")
+		}
+	}
+	for i := range findings {
+		add(&findings[i].Opinion, findings[i].Subject)
+	}
+	return ordered(out)
+}
+
+// ordered sorts features, most deviating first.
+func ordered(features []Feature) []Feature {
+	slices.SortStableFunc(features, func(a, b Feature) int { return cmp.Compare(math.Abs(b.Z), math.Abs(a.Z)) })
+	return features
 }
 
 // FeatureName is the name of a feature in what leaves the system.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -16,8 +17,10 @@ type DetectorState struct{ Tenants []TenantState }
 // TenantState is a tenant's part of a [DetectorState].
 type TenantState struct {
 	Name    string
-	End     int64 // of the last evaluation
-	Number  int64 // of the last story
+	End     int64  // of the last evaluation of the short scale
+	Window  int64  // length of that one
+	Views   []View // of the scales from medium on
+	Number  int64  // of the last story
 	Recent  []RecentState
 	Tracks  []Track // ascending by cluster
 	Stories []Story // ascending by number
@@ -34,7 +37,10 @@ func (d *Detector) Snapshot() DetectorState {
 	var st DetectorState
 	for _, name := range slices.Sorted(maps.Keys(d.tenants)) {
 		tn := d.tenants[name]
-		ts := TenantState{Name: name, End: tn.end, Number: tn.number}
+		ts := TenantState{Name: name, End: tn.end, Window: tn.window, Number: tn.number}
+		for s := cluster.Medium; s < cluster.NumScales; s++ {
+			ts.Views = append(ts.Views, tn.views[s])
+		}
 		for _, id := range slices.Sorted(maps.Keys(tn.recent)) {
 			r := *tn.recent[id]
 			r.Events = slices.Clone(r.Events)
@@ -73,9 +79,18 @@ func (d *Detector) Restore(st DetectorState) error {
 
 func (ts *TenantState) tenant() (*tenant, error) {
 	tn := &tenant{
-		end: ts.End, number: ts.Number,
+		end: ts.End, window: ts.Window, number: ts.Number,
 		recent: make(map[fingerprint.ID]*Recent, len(ts.Recent)),
 		tracks: make(map[fingerprint.ID]*track, len(ts.Tracks)),
+	}
+	if len(ts.Views) >= int(cluster.NumScales) {
+		return nil, fmt.Errorf("%d scales are more than there are", len(ts.Views))
+	}
+	for i := range ts.Views {
+		if err := ts.Views[i].check(); err != nil {
+			return nil, err
+		}
+		tn.views[int(cluster.Medium)+i] = ts.Views[i]
 	}
 	for _, r := range ts.Recent {
 		kept := r.Recent
@@ -100,4 +115,17 @@ func (ts *TenantState) tenant() (*tenant, error) {
 	}
 	slices.SortFunc(tn.stories, func(a, b *Story) int { return cmp.Compare(a.Number, b.Number) })
 	return tn, nil
+}
+
+// check reports a view that could not have been noted.
+func (v *View) check() error {
+	if len(v.IDs) != len(v.Opinions) || !slices.IsSorted(v.IDs) {
+		return fmt.Errorf("%d clusters with %d numbers of opinions", len(v.IDs), len(v.Opinions))
+	}
+	for i := range v.Heard {
+		if v.Heard[i].Cluster == nil {
+			return fmt.Errorf("a cluster that stands out has no name")
+		}
+	}
+	return nil
 }

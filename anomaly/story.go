@@ -13,7 +13,7 @@ import (
 )
 
 // Story is what one alert tells: a lead anomaly, fixed at firing, and the
-// clusters that join it while it lasts. It is a part of [State].
+// clusters that join it while it lasts. It is a part of [DetectorState].
 //
 // A cluster joins when it exceeds in the same direction and
 //   - its most active subject is the lead's: one actor, many resources;
@@ -28,6 +28,7 @@ type Story struct {
 	Subject   string // the lead's most active subject when it fired
 	Role      string
 	Driver    cluster.Feature
+	Scale     cluster.Scale // that made it fire
 	Up        bool
 	Severity  Severity
 	Learning  bool
@@ -63,12 +64,12 @@ func (j *judging) tell(tr *track) *Story {
 	j.number++
 	s := &Story{
 		Number: j.number, ID: identity(tr.Cluster, tr.StartedAt), Lead: tr.Cluster.ID,
-		Role: tr.Cluster.Role, Driver: tr.Driver, Up: tr.Z > 0,
+		Role: tr.Cluster.Role, Driver: tr.Driver, Scale: tr.due, Up: tr.Z > 0,
 		Severity: severityOf(tr, j.learning), Learning: j.learning,
 		StartedAt: tr.StartedAt, FiredAt: j.ev.End,
 	}
-	if len(tr.Subjects) > 0 {
-		s.Subject = tr.Subjects[0].Name
+	if len(tr.Peak.Subjects) > 0 {
+		s.Subject = tr.Peak.Subjects[0].Name
 	}
 	tr.Story = s.Number
 	j.stories = append(j.stories, s)
@@ -82,10 +83,10 @@ func (j *judging) storyOf(tr *track) *Story {
 			continue
 		}
 		switch {
-		case s.Subject != "" && len(tr.Subjects) > 0 && tr.Subjects[0].Name == s.Subject,
+		case s.Subject != "" && len(tr.Peak.Subjects) > 0 && tr.Peak.Subjects[0].Name == s.Subject,
 			!s.Up && s.Role == tr.Cluster.Role,
 			s.Driver == cluster.Failed && tr.Driver == cluster.Failed,
-			s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr):
+			s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr.Cluster, tr.Peak.Subjects):
 			return s
 		}
 	}
@@ -105,7 +106,7 @@ func (j *judging) resolve() []*Story {
 	var resolved []*Story
 	j.stories = slices.DeleteFunc(j.stories, func(s *Story) bool {
 		for _, id := range s.members() {
-			if j.ev.End-j.tracks[id].ExceededAt < int64(j.cfg.ResolveAfter) {
+			if j.lasts(j.tracks[id], s.Scale) {
 				return false
 			}
 		}

@@ -1,0 +1,29 @@
+package anomaly
+
+import "github.com/logcluster/logcluster/fingerprint"
+
+// Suppressions says of which anomalies nobody is to be told: those that a
+// verdict or a maintenance window covers. It must answer the same in a replay.
+type Suppressions interface {
+	// Suppressed returns why nobody is to be told, at an event time in Unix
+	// nanoseconds, of an anomaly of a cluster with these most active subjects;
+	// false when people are.
+	Suppressed(key *fingerprint.ClusterKey, subjects []Share, at int64) (why string, ok bool)
+}
+
+// Bindings says whether anybody is still bound to a role. A cluster whose
+// binding is gone is retired, and not missed. It must answer the same in a
+// replay.
+type Bindings interface {
+	// Bound reports whether the policy of a tenant in force at an event time in
+	// Unix nanoseconds binds a role key to anybody. It is true where that is not
+	// known.
+	Bound(tenant, role string, at int64) bool
+}
+
+// SetSuppressions says whom to ask what is suppressed; nil suppresses nothing.
+func (d *Detector) SetSuppressions(s Suppressions) { d.suppressions = s }
+
+// SetBindings says whom to ask which roles are bound; nil knows of none that is
+// not.
+func (d *Detector) SetBindings(b Bindings) { d.bindings = b }
