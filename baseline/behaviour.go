@@ -46,7 +46,7 @@ func (s *Store) Behaviour(tenant string) []RoleBehaviour {
 	}
 	var roles []RoleBehaviour
 	at := make(map[string]int)
-	for _, h := range tn.order {
+	for _, h := range tn.scales[cluster.Short].order {
 		k, events := h.key, h.total.Sum[cluster.Events]
 		if events == 0 || k.Role == cluster.OverflowName && k.Resource == "" {
 			continue

@@ -22,6 +22,10 @@ type Config struct {
 	// Retrain is the event time between two retrains. Predictions in between
 	// are the same.
 	Retrain time.Duration `yaml:"retrain"`
+	// Calendar lets the hour of the day and the weekend count (in UTC). Without
+	// it every hour is like every other one: for systems that know no day, and
+	// for recordings whose clock runs at another speed.
+	Calendar bool `yaml:"calendar"`
 	// HourWeight is how many windows the cluster's overall level counts for
 	// against the windows seen around this hour of the day (12 windows an hour).
 	// Higher follows the daily rhythm later and forgets single nights.
@@ -42,6 +46,7 @@ func DefaultConfig() Config {
 		History:          7 * 24 * time.Hour,
 		Learning:         12 * time.Hour,
 		Retrain:          10 * time.Minute,
+		Calendar:         true,
 		HourWeight:       24,
 		DispersionWeight: 5,
 		ClipZ:            4,

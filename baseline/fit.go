@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"math"
+	"slices"
 
 	"github.com/logcluster/logcluster/cluster"
 )
@@ -14,35 +15,35 @@ const (
 	priorWindows = 1
 )
 
-// fitter fits the predictive distributions of one tenant's clusters at one
-// hour.
+// fitter fits the predictive distributions of one tenant's clusters at one scale
+// and for the windows of one cell.
 type fitter struct {
-	cfg   *Config
-	grid  *grid
-	live  *liveHours
-	prior *priors
-	hour  int64 // of the windows that are predicted
-	until int64 // hour of the last window in the baseline
+	*population
+	cfg  *Config
+	grid *grid
+	cell int64 // of the windows that are predicted
+	last int64 // cell of the last window in the baseline
 }
 
 // fit fills h's prediction.
 func (f *fitter) fit(h *history) {
 	p := &h.prediction
 	p.lived = f.live.lived(h)
-	if h.spreadHour != f.until {
+	if h.spreadCell != f.last {
 		f.fitSpread(h)
-		h.spreadHour = f.until
+		h.spreadCell = f.last
 	}
 	near, nearWindows, seenBefore := f.near(h)
+	weight := f.hourWeight()
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
 		overall := (float64(h.total.Sum[i]) + priorCount) / (p.lived + priorWindows)
-		mean := (near[i] + f.cfg.HourWeight*overall) / (nearWindows + f.cfg.HourWeight)
+		mean := (near[i] + weight*overall) / (nearWindows + weight)
 		// What is not known of the mean widens the band like a varying rate:
 		// Var(mean)/mean² = (1/mean + dispersion)/n for a mean of n windows.
-		n := math.Min(p.lived+priorWindows, nearWindows+f.cfg.HourWeight)
+		n := math.Min(p.lived+priorWindows, nearWindows+weight)
 		spread := h.spread[i]
 		if !seenBefore {
 			spread += unseenHour
@@ -51,6 +52,12 @@ func (f *fitter) fit(h *history) {
 	}
 	p.denied = fitShare(&h.total, cluster.Denied, h.total.DeniedEvents, f.prior.denied[p.class])
 	p.failed = fitShare(&h.total, cluster.Failed, h.total.FailedEvents, f.prior.failed[p.class])
+}
+
+// hourWeight is [Config.HourWeight] in windows of the scale: the configured
+// number is of windows of which a cell holds twelve.
+func (f *fitter) hourWeight() float64 {
+	return f.cfg.HourWeight * float64(cellWindows[f.scale]) / float64(cellWindows[cluster.Short])
 }
 
 // asCount reports whether a feature is predicted as a count; the others are
@@ -64,31 +71,47 @@ func asCount(f cluster.Feature) bool {
 // as with the first working morning after a night.
 const unseenHour = 1.0
 
-// near sums the windows around this hour of the day: the hour before, this and
-// the next one on earlier days, and the hour before and this one today. It
-// reports also whether there was such a day.
+// near sums the windows around this time of the day: the cell before, this and
+// the next one on earlier days, and the cell before and this one today. It
+// reports also whether there was such a day. With the calendar off there is
+// only today.
 func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBefore bool) {
-	first := h.born / nanosPerHour
-	for day := f.hour; day+1 >= first; day -= 24 {
-		for hour := day - 1; hour <= day+1; hour++ {
-			n := f.live.of(h, hour)
+	aside := int64(1)
+	if f.time.hours && f.time.slots() < 3 {
+		aside = 0
+	}
+	seenBefore = !f.time.hours
+	for days := int64(0); ; days++ {
+		at := f.time.daysBefore(f.cell, days)
+		if at+aside < h.born {
+			break
+		}
+		for cell := at - aside; cell <= at+aside; cell++ {
+			n := f.live.of(h, cell)
 			windows += n
-			seenBefore = seenBefore || n > 0 && day != f.hour
-			if c := h.cell(hour); c != nil {
+			seenBefore = seenBefore || n > 0 && days > 0
+			if c := h.cell(cell); c != nil {
 				for i, v := range c.Sum {
 					sum[i] += float64(v)
 				}
 			}
 		}
-		if len(f.live.hours) == 0 || day < f.live.hours[0].Hour {
+		if !f.time.hours || len(f.live.cells) == 0 || at < f.live.cells[0].Cell {
 			break
 		}
 	}
 	return sum, windows, seenBefore
 }
 
+// sums are the counts of the cells at one time of the day, and their live
+// windows.
+type sums struct {
+	of      [counted]uint64
+	windows float64
+}
+
 // fitSpread fits the dispersions: how much the windows varied around what the
-// other hours made expect of them (each hour is predicted without itself), by
+// other cells made expect of them (each cell is predicted without itself), by
 // the method of moments,
 //
 //	dispersion = Σ((x − μ)² − μ) / Σ μ²
@@ -96,21 +119,21 @@ func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBe
 // drawn towards the tenant's typical dispersion by DispersionWeight windows.
 func (f *fitter) fitSpread(h *history) {
 	var excess, scale [counted]float64
-	lived := f.livedDaily(h)
+	daily := f.daily(h)
 	next := 0
-	for _, l := range f.live.hours {
-		n := f.live.of(h, l.Hour)
+	for _, l := range f.live.cells {
+		n := f.live.of(h, l.Cell)
 		if n <= 0 {
 			continue
 		}
-		for next < len(h.cells) && h.cells[next].Hour < l.Hour {
+		for next < len(h.cells) && h.cells[next].Cell < l.Cell {
 			next++
 		}
 		own := &noCell
-		if next < len(h.cells) && h.cells[next].Hour == l.Hour {
+		if next < len(h.cells) && h.cells[next].Cell == l.Cell {
 			own = &h.cells[next]
 		}
-		f.addSpread(h, hourOfDay(l.Hour), n, own, lived, &excess, &scale)
+		f.addSpread(h, l.Cell, n, own, daily, &excess, &scale)
 	}
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
@@ -127,34 +150,52 @@ func (f *fitter) fitSpread(h *history) {
 
 var noCell Cell
 
-// addSpread adds one hour of n windows to the sums of fitSpread.
-func (f *fitter) addSpread(h *history, ofDay int64, n float64, own *Cell, lived [24]float64, excess, scale *[counted]float64) {
-	before, after := (ofDay+23)%24, (ofDay+1)%24
-	nearWindows := lived[before] + lived[ofDay] + lived[after] - n
+// daily returns the sums of what the cluster has lived, by time of the day. It is
+// valid until the next call.
+func (f *fitter) daily(h *history) []sums {
+	slots := int(f.time.slots())
+	f.slots = slices.Grow(f.slots[:0], slots)[:slots]
+	clear(f.slots)
+	for i := range h.cells {
+		c := &h.cells[i]
+		s := &f.slots[f.time.slot(c.Cell)]
+		for k, v := range c.Sum {
+			s.of[k] += v
+		}
+	}
+	for i := len(f.live.cells) - 1; i >= 0 && f.live.cells[i].Cell >= h.born; i-- {
+		cell := f.live.cells[i].Cell
+		f.slots[f.time.slot(cell)].windows += f.live.of(h, cell)
+	}
+	return f.slots
+}
+
+// addSpread adds one cell of n windows to the sums of fitSpread.
+func (f *fitter) addSpread(h *history, cell int64, n float64, own *Cell, daily []sums, excess, scale *[counted]float64) {
+	var near sums
+	slot, slots := int(f.time.slot(cell)), len(daily)
+	aside := 0
+	if slots >= 3 {
+		aside = 1
+	}
+	for k := slot - aside; k <= slot+aside; k++ {
+		s := &daily[(k+slots)%slots]
+		near.windows += s.windows
+		for i, v := range s.of {
+			near.of[i] += v
+		}
+	}
+	near.windows -= n
+	weight := f.hourWeight()
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
-		near := float64(h.daily[before][i] + h.daily[ofDay][i] + h.daily[after][i] - own.Sum[i])
 		overall := (float64(h.total.Sum[i]-own.Sum[i]) + priorCount) / (h.prediction.lived - n + priorWindows)
-		mean := (near + f.cfg.HourWeight*overall) / (nearWindows + f.cfg.HourWeight)
+		mean := (float64(near.of[i]-own.Sum[i]) + weight*overall) / (near.windows + weight)
 		excess[i] += float64(own.Square[i]) - 2*mean*float64(own.Sum[i]) + n*mean*mean - n*mean
 		scale[i] += n * mean * mean
 	}
-}
-
-// livedDaily returns how many live windows of each hour of the day the cluster
-// has lived.
-func (f *fitter) livedDaily(h *history) [24]float64 {
-	lived := f.live.daily
-	born := h.born / nanosPerHour
-	for _, l := range f.live.hours {
-		if l.Hour > born {
-			break
-		}
-		lived[hourOfDay(l.Hour)] -= l.Windows - f.live.of(h, l.Hour)
-	}
-	return lived
 }
 
 // share is the Beta distribution of a share. The zero value has no opinion.

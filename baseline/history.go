@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/logcluster/logcluster/cluster"
@@ -56,135 +57,63 @@ func (m *Moments) addWindow(x *cluster.Counts) {
 	m.FailedEvents += uint64(x[cluster.Failed]) * uint64(x[cluster.Events])
 }
 
-// Cell is one hour of a cluster's history.
+// Cell is a cell of a cluster's history at one scale: an hour at the default
+// short scale, one window at the longer ones.
 type Cell struct {
-	Hour int64 // hours since the Unix epoch
+	Cell int64 // its start divided by its length
 	Moments
 }
 
-// history is what one cluster did in the trailing days.
+// history is what one cluster did in the trailing days, at one scale.
 type history struct {
 	key *fingerprint.ClusterKey
-	// born is the start of the first window; bornSeq and bornInHour are the
-	// tenant's live windows before it, ever and in its hour.
+	// born is the cell of the first window; bornSeq and bornInCell are the
+	// tenant's live windows before it, ever and in its cell.
 	born                int64
-	bornSeq, bornInHour float64
-	// cells are the hours with events, ascending; total is their sum and daily
-	// their sum by hour of the day (Sum and Windows only).
+	bornSeq, bornInCell float64
+	// cells are those with events, ascending; total is their sum.
 	cells []Cell
 	total Moments
-	daily [24][counted]uint64
+	// excluded are the cells that are kept out, ascending and apart.
+	excluded []Span
 
-	// spread are the fitted dispersions. They are refitted once an hour of
-	// history: spreadHour is the last one.
+	// spread are the fitted dispersions. They are refitted once a cell of
+	// history: spreadCell is the last one.
 	spread     [counted]float64
-	spreadHour int64
+	spreadCell int64
 
 	prediction Prediction
 }
 
-func (h *history) add(hour int64, x *cluster.Counts) {
+// notFitted is the spreadCell of a history whose dispersions were never fitted.
+const notFitted = -1 << 62
+
+func (h *history) add(cell int64, x *cluster.Counts) {
 	n := len(h.cells)
-	if n == 0 || h.cells[n-1].Hour != hour {
-		h.cells = append(h.cells, Cell{Hour: hour})
+	if n == 0 || h.cells[n-1].Cell != cell {
+		h.cells = append(h.cells, Cell{Cell: cell})
 		n++
 	}
 	h.cells[n-1].addWindow(x)
 	h.total.addWindow(x)
-	day := &h.daily[hourOfDay(hour)]
-	for f := range counted {
-		day[f] += uint64(x[f])
-	}
 }
 
-// expire removes the hours before first.
+// expire removes the cells before first.
 func (h *history) expire(first int64) {
 	n := 0
-	for n < len(h.cells) && h.cells[n].Hour < first {
-		c := &h.cells[n]
-		h.total.subtract(&c.Moments)
-		day := &h.daily[hourOfDay(c.Hour)]
-		for f := range counted {
-			day[f] -= c.Sum[f]
-		}
+	for n < len(h.cells) && h.cells[n].Cell < first {
+		h.total.subtract(&h.cells[n].Moments)
 		n++
 	}
-	if n > 0 {
-		h.cells = append(h.cells[:0], h.cells[n:]...)
-	}
+	h.cells = slices.Delete(h.cells, 0, n)
+	h.excluded = slices.DeleteFunc(h.excluded, func(s Span) bool { return s.Last < first })
 }
 
-// cell returns the cell of an hour, nil when the cluster had no events in it.
-func (h *history) cell(hour int64) *Cell {
-	i := sort.Search(len(h.cells), func(i int) bool { return h.cells[i].Hour >= hour })
-	if i < len(h.cells) && h.cells[i].Hour == hour {
+// cell returns a cell, nil when the cluster had no events in it.
+func (h *history) cell(cell int64) *Cell {
+	i := sort.Search(len(h.cells), func(i int) bool { return h.cells[i].Cell >= cell })
+	if i < len(h.cells) && h.cells[i].Cell == cell {
 		return &h.cells[i]
 	}
 	return nil
 }
-
-// liveHours counts a tenant's live windows: those in which its source was
-// seen. A cluster that is not listed in a live window had a window of zeros.
-type liveHours struct {
-	hours []LiveHour // ascending
-	total float64    // of hours
-	ever  float64    // also of expired hours
-	daily [24]float64
-}
-
-// LiveHour is how many windows of a tenant were live in an hour.
-type LiveHour struct {
-	Hour    int64
-	Windows float64
-}
-
-func (l *liveHours) add(hour int64) {
-	n := len(l.hours)
-	if n == 0 || l.hours[n-1].Hour != hour {
-		l.hours = append(l.hours, LiveHour{Hour: hour})
-		n++
-	}
-	l.hours[n-1].Windows++
-	l.total++
-	l.ever++
-	l.daily[hourOfDay(hour)]++
-}
-
-func (l *liveHours) expire(first int64) {
-	n := 0
-	for n < len(l.hours) && l.hours[n].Hour < first {
-		l.total -= l.hours[n].Windows
-		l.daily[hourOfDay(l.hours[n].Hour)] -= l.hours[n].Windows
-		n++
-	}
-	l.hours = append(l.hours[:0], l.hours[n:]...)
-}
-
-func (l *liveHours) at(hour int64) float64 {
-	i := sort.Search(len(l.hours), func(i int) bool { return l.hours[i].Hour >= hour })
-	if i < len(l.hours) && l.hours[i].Hour == hour {
-		return l.hours[i].Windows
-	}
-	return 0
-}
-
-// of returns how many live windows of an hour the cluster has lived.
-func (l *liveHours) of(h *history, hour int64) float64 {
-	born := h.born / nanosPerHour
-	switch {
-	case hour < born:
-		return 0
-	case hour == born:
-		return max(l.at(hour)-h.bornInHour, 0) // 0 when the hour has expired
-	default:
-		return l.at(hour)
-	}
-}
-
-// lived returns how many live windows of the history the cluster has lived.
-func (l *liveHours) lived(h *history) float64 {
-	return min(l.total, l.ever-h.bornSeq)
-}
-
-// hourOfDay is 0 to 23, in UTC.
-func hourOfDay(hour int64) int64 { return ((hour % 24) + 24) % 24 }

@@ -2,24 +2,24 @@ package baseline
 
 import "testing"
 
-// The hour in which a cluster was born may be older than the history while its
-// later hours are not: it has lived nothing of it, not less than nothing.
-func TestLivedNothingOfAForgottenHour(t *testing.T) {
-	var live liveHours
-	for hour := int64(100); hour < 103; hour++ {
+// The cell in which a cluster was born may be older than the history while its
+// later cells are not: it has lived nothing of it, not less than nothing.
+func TestLivedNothingOfAForgottenCell(t *testing.T) {
+	var live liveCells
+	for cell := int64(100); cell < 103; cell++ {
 		for range 12 {
-			live.add(hour)
+			live.add(cell)
 		}
 	}
-	h := &history{born: 100 * nanosPerHour, bornSeq: 5, bornInHour: 5}
+	h := &history{born: 100, bornSeq: 5, bornInCell: 5}
 	if got := live.of(h, 100); got != 7 {
-		t.Errorf("lived %v windows of the first hour, want 7", got)
+		t.Errorf("lived %v windows of the first cell, want 7", got)
 	}
 	live.expire(101)
 	if got := live.of(h, 100); got != 0 {
-		t.Errorf("lived %v windows of a forgotten hour, want 0", got)
+		t.Errorf("lived %v windows of a forgotten cell, want 0", got)
 	}
 	if got := live.of(h, 101); got != 12 {
-		t.Errorf("lived %v windows of the second hour, want 12", got)
+		t.Errorf("lived %v windows of the second cell, want 12", got)
 	}
 }

@@ -66,9 +66,6 @@ type use struct {
 func useOf(k *fingerprint.ClusterKey) use { return use{k.APIGroup, k.Resource, k.Access} }
 
 const (
-	// noveltyHalfLife is how fast the rates of new things forget. They fall all
-	// the time while a tenant is being learnt.
-	noveltyHalfLife = 12 * time.Hour
 	// roleBursts is how many bursts the tenant's rate counts for against a
 	// role's own.
 	roleBursts = 0.25
@@ -111,9 +108,9 @@ func newRates() rates {
 }
 
 // observe takes one window's rows in. Born tells which are the first of their
-// cluster.
-func (r *rates) observe(rows []row, born []bool, window time.Duration) {
-	keep := math.Exp2(-float64(window) / float64(noveltyHalfLife))
+// cluster; what was before is forgotten by halves.
+func (r *rates) observe(rows []row, born []bool, window, halfLife time.Duration) {
+	keep := math.Exp2(-float64(window) / float64(halfLife))
 	r.decay(keep)
 	r.windows++
 	r.clusters += float64(len(rows))
@@ -290,7 +287,7 @@ func (p *priors) refit(all []*history) {
 		events[c] += float64(h.total.Sum[cluster.Events])
 		denied[c] += float64(h.total.Sum[cluster.Denied])
 		failed[c] += float64(h.total.Sum[cluster.Failed])
-		if h.total.Windows < settledWindows || h.spreadHour < 0 {
+		if h.total.Windows < settledWindows || h.spreadCell == notFitted {
 			continue
 		}
 		settled++

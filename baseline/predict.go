@@ -8,9 +8,9 @@ import (
 )
 
 // Prediction is what the windows of one cluster are expected to look like in
-// one hour, by the last retrain.
+// one cell of time, by the last retrain.
 type Prediction struct {
-	epoch, hour    int64
+	epoch, cell    int64
 	class          class
 	lived          float64 // windows it rests on
 	counts         [counted]*model
@@ -33,48 +33,22 @@ type Expectation struct {
 func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
 	x := Expectation{class: classOf(w.Cluster), role: w.Cluster.Role, born: w.FirstPane >= ev.Start}
 	tn := s.tenants[ev.Tenant]
-	if tn == nil {
+	if tn == nil || ev.Scale >= cluster.NumScales {
 		return x
 	}
-	if !s.learning(tn, ev.End) {
-		x.rates = &tn.rates
-		x.birth = birthKind(&w.Counts, tn.rates.uses[useOf(w.Cluster)] > 0)
+	p := &tn.scales[ev.Scale]
+	if p.until > 0 && !s.learning(tn, ev.End) {
+		x.rates = &p.rates
+		x.birth = birthKind(&w.Counts, p.rates.uses[useOf(w.Cluster)] > 0)
 	}
-	if h := tn.clusters[w.Cluster.ID]; h != nil && !x.born {
-		x.prediction = s.predict(tn, h, hourOf(ev))
+	if h := p.clusters[w.Cluster.ID]; h != nil && !x.born && p.live.lived(h) > 0 {
+		x.prediction = p.predict(s, h, p.cellOf(ev))
 	}
 	return x
 }
 
 // Born reports whether it is the cluster's first window.
 func (x *Expectation) Born() bool { return x.born }
-
-func hourOf(ev *cluster.Evaluation) int64 {
-	return (ev.Start + (ev.End-ev.Start)/2) / nanosPerHour
-}
-
-// Missing calls visit for every known cluster that is not listed in the
-// evaluation although an hour without it would be unusual, in ascending order
-// of id. How unusual its silence is, [Absent.Tails] says.
-func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
-	tn := s.tenants[ev.Tenant]
-	if tn == nil {
-		return
-	}
-	next := 0
-	hour := hourOf(ev)
-	for _, h := range s.expectedAt(tn, hour) {
-		for next < len(ev.Windows) && ev.Windows[next].Cluster.ID < h.key.ID {
-			next++
-		}
-		if next < len(ev.Windows) && ev.Windows[next].Cluster.ID == h.key.ID {
-			continue
-		}
-		visit(&Absent{Cluster: h.key, Expectation: Expectation{
-			prediction: s.predict(tn, h, hour), class: h.prediction.class,
-		}})
-	}
-}
 
 // has reports whether the feature has an opinion about a window.
 func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
@@ -211,19 +185,6 @@ func (x *Expectation) Deviates(f cluster.Feature, fresh *cluster.Counts, fractio
 	return t.Low < math.Log(p)
 }
 
-// Absent is a known cluster without events in a window. It is valid until the
-// visit returns.
-type Absent struct {
-	Cluster     *fingerprint.ClusterKey
-	Expectation Expectation
-}
-
-// Tails is the score of a silence of so many windows (1 and more, fractions
-// too). Silences longer than an hour are no more unusual than one of an hour.
-func (a *Absent) Tails(windows float64) Tails {
-	return silence(a.Expectation.prediction.counts[cluster.Events].dist, math.Min(math.Max(windows, 1), longestSilence))
-}
-
 // Opinion is one feature of a window against what was expected of it. All
 // numbers are finite.
 type Opinion struct {
@@ -312,21 +273,22 @@ func (s *Store) Learned(name string) int64 {
 	return tn.since + int64(s.cfg.Learning)
 }
 
-// Tests returns how many clusters a window of the tenant tests, on average of
-// the last half day: at least 1.
+// Tests returns how many clusters a short window of the tenant tests, on average
+// of about the last learning period: at least 1.
 func (s *Store) Tests(name string) float64 {
 	tn := s.tenants[name]
-	if tn == nil || tn.rates.windows == 0 {
+	if tn == nil || tn.scales[cluster.Short].rates.windows == 0 {
 		return 1
 	}
-	return math.Max(1, tn.rates.clusters/tn.rates.windows)
+	r := &tn.scales[cluster.Short].rates
+	return math.Max(1, r.clusters/r.windows)
 }
 
-// Until returns the end of the last window that is in the tenant's baseline,
+// Until returns the end of the last short window that is in the tenant's baseline,
 // zero when there is none.
 func (s *Store) Until(name string) int64 {
 	if tn := s.tenants[name]; tn != nil {
-		return tn.until
+		return tn.scales[cluster.Short].until
 	}
 	return 0
 }

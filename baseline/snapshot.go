@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -15,13 +14,24 @@ type State struct{ Tenants []TenantState }
 
 // TenantState is a tenant's part of a [State].
 type TenantState struct {
-	Name         string
-	Since, Until int64 // Unix nanoseconds
+	Name  string
+	Since int64 // Unix nanoseconds
 	// Keys names every cluster that is referred to, ascending by id.
 	Keys     []fingerprint.ClusterKey
+	Families []FamilyState     // ascending by role
+	Scales   []PopulationState // by scale
+}
+
+// FamilyState is the role family of a role key.
+type FamilyState struct{ Role, Family string }
+
+// PopulationState is what is kept of a tenant at one scale.
+type PopulationState struct {
+	Window   int64 // length in nanoseconds, 0 when none was trained on
+	Until    int64 // Unix nanoseconds
 	Waiting  []WaitingState
 	Clusters []HistoryState // ascending by id
-	Live     []LiveHour
+	Live     []LiveCell
 	LiveEver float64
 	Rates    RatesState
 	Priors   PriorState
@@ -36,7 +46,6 @@ type WaitingState struct {
 // RowState is one cluster in a waiting window.
 type RowState struct {
 	Cluster fingerprint.ID
-	Born    int64
 	Counts  cluster.Counts
 }
 
@@ -45,10 +54,11 @@ type HistoryState struct {
 	Cluster    fingerprint.ID
 	Born       int64
 	BornSeq    float64
-	BornInHour float64
+	BornInCell float64
 	Cells      []Cell
+	Excluded   []Span
 	Spread     []float64
-	SpreadHour int64
+	SpreadCell int64
 }
 
 // RatesState are a tenant's rates of new things, by class and kind.
@@ -77,33 +87,50 @@ func (s *Store) Snapshot() State {
 }
 
 func (tn *tenant) snapshot() TenantState {
-	st := TenantState{
-		Name: tn.name, Since: tn.since, Until: tn.until, Keys: tn.keys(),
-		Live: slices.Clone(tn.live.hours), LiveEver: tn.live.ever,
-		Rates: RatesState{Windows: tn.rates.windows, Clusters: tn.rates.clusters, Present: tn.rates.present},
+	st := TenantState{Name: tn.name, Since: tn.since, Keys: tn.keys()}
+	for _, role := range slices.Sorted(maps.Keys(tn.families)) {
+		st.Families = append(st.Families, FamilyState{Role: role, Family: tn.families[role]})
+	}
+	for i := range tn.scales {
+		st.Scales = append(st.Scales, tn.scales[i].snapshot())
+	}
+	return st
+}
+
+func (p *population) snapshot() PopulationState {
+	st := PopulationState{
+		Window: p.time.window, Until: p.until,
+		Live: slices.Clone(p.live.cells), LiveEver: p.live.ever,
+		Rates: p.rates.snapshot(),
 		Priors: PriorState{
-			Denied: slices.Clone(tn.prior.denied[:]), Failed: slices.Clone(tn.prior.failed[:]),
-			Spread: slices.Clone(tn.prior.spread[:]),
+			Denied: slices.Clone(p.prior.denied[:]), Failed: slices.Clone(p.prior.failed[:]),
+			Spread: slices.Clone(p.prior.spread[:]),
 		},
 	}
-	for c := range tn.rates.of {
-		st.Rates.Of = append(st.Rates.Of, slices.Clone(tn.rates.of[c][:]))
-	}
-	for _, key := range slices.Sorted(maps.Keys(tn.rates.roles)) {
-		st.Rates.Roles = append(st.Rates.Roles, RoleState{Key: key, Rates: slices.Clone(tn.rates.roles[key].rates[:])})
-	}
-	for _, w := range tn.waiting {
+	for _, w := range p.waiting {
 		ws := WaitingState{Start: w.start, End: w.end, Rows: make([]RowState, len(w.rows))}
 		for i, r := range w.rows {
-			ws.Rows[i] = RowState{Cluster: r.key.ID, Born: r.born, Counts: r.counts}
+			ws.Rows[i] = RowState{Cluster: r.key.ID, Counts: r.counts}
 		}
 		st.Waiting = append(st.Waiting, ws)
 	}
-	for _, h := range tn.order {
+	for _, h := range p.order {
 		st.Clusters = append(st.Clusters, HistoryState{
-			Cluster: h.key.ID, Born: h.born, BornSeq: h.bornSeq, BornInHour: h.bornInHour,
-			Cells: slices.Clone(h.cells), Spread: slices.Clone(h.spread[:]), SpreadHour: h.spreadHour,
+			Cluster: h.key.ID, Born: h.born, BornSeq: h.bornSeq, BornInCell: h.bornInCell,
+			Cells: slices.Clone(h.cells), Excluded: slices.Clone(h.excluded),
+			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell,
 		})
+	}
+	return st
+}
+
+func (r *rates) snapshot() RatesState {
+	st := RatesState{Windows: r.windows, Clusters: r.clusters, Present: r.present}
+	for c := range r.of {
+		st.Of = append(st.Of, slices.Clone(r.of[c][:]))
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.roles)) {
+		st.Roles = append(st.Roles, RoleState{Key: key, Rates: slices.Clone(r.roles[key].rates[:])})
 	}
 	return st
 }
@@ -118,12 +145,15 @@ func (tn *tenant) keys() []fingerprint.ClusterKey {
 			ids = append(ids, k.ID)
 		}
 	}
-	for _, h := range tn.order {
-		add(h.key)
-	}
-	for _, w := range tn.waiting {
-		for _, r := range w.rows {
-			add(r.key)
+	for i := range tn.scales {
+		p := &tn.scales[i]
+		for _, h := range p.order {
+			add(h.key)
+		}
+		for _, w := range p.waiting {
+			for _, r := range w.rows {
+				add(r.key)
+			}
 		}
 	}
 	slices.Sort(ids)
@@ -132,111 +162,4 @@ func (tn *tenant) keys() []fingerprint.ClusterKey {
 		keys[i] = *known[id]
 	}
 	return keys
-}
-
-// Restore replaces everything in the store by a state. On an error the store is
-// unchanged.
-func (s *Store) Restore(st State) error {
-	tenants := make(map[string]*tenant, len(st.Tenants))
-	for i := range st.Tenants {
-		tn, err := restore(&st.Tenants[i])
-		if err != nil {
-			return fmt.Errorf("restore the baselines of tenant %q: %w", st.Tenants[i].Name, err)
-		}
-		tn.rates.refit(s.grid)
-		tenants[tn.name] = tn
-	}
-	s.tenants = tenants
-	s.epoch++
-	return nil
-}
-
-func restore(st *TenantState) (*tenant, error) {
-	tn := &tenant{name: st.Name, since: st.Since, until: st.Until, clusters: make(map[fingerprint.ID]*history), expectedEpoch: -1}
-	keys := make(map[fingerprint.ID]*fingerprint.ClusterKey, len(st.Keys))
-	for i := range st.Keys {
-		key := st.Keys[i]
-		keys[key.ID] = &key
-	}
-	for _, l := range st.Live {
-		tn.live.hours = append(tn.live.hours, l)
-		tn.live.total += l.Windows
-		tn.live.daily[hourOfDay(l.Hour)] += l.Windows
-	}
-	tn.live.ever = st.LiveEver
-	for i := range st.Clusters {
-		h, err := st.Clusters[i].history(keys)
-		if err != nil {
-			return nil, err
-		}
-		tn.clusters[h.key.ID] = h
-		tn.order = append(tn.order, h)
-	}
-	if !slices.IsSortedFunc(tn.order, func(a, b *history) int { return compareID(a, b.key.ID) }) {
-		return nil, fmt.Errorf("clusters are not in order")
-	}
-	for _, ws := range st.Waiting {
-		w := waiting{start: ws.Start, end: ws.End, rows: make([]row, len(ws.Rows))}
-		for i, r := range ws.Rows {
-			if keys[r.Cluster] == nil {
-				return nil, fmt.Errorf("cluster %v has no key", r.Cluster)
-			}
-			w.rows[i] = row{key: keys[r.Cluster], born: r.Born, counts: r.Counts}
-		}
-		tn.waiting = append(tn.waiting, w)
-	}
-	return tn, tn.restoreRates(st)
-}
-
-func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey) (*history, error) {
-	key := keys[st.Cluster]
-	if key == nil {
-		return nil, fmt.Errorf("cluster %v has no key", st.Cluster)
-	}
-	if len(st.Spread) != counted {
-		return nil, fmt.Errorf("cluster %v has %d dispersions, not %d", st.Cluster, len(st.Spread), counted)
-	}
-	h := &history{
-		key: key, born: st.Born, bornSeq: st.BornSeq, bornInHour: st.BornInHour,
-		cells: slices.Clone(st.Cells), spread: [counted]float64(st.Spread), spreadHour: st.SpreadHour,
-	}
-	h.prediction.class = classOf(key)
-	h.prediction.epoch = -1
-	for i := range h.cells {
-		c := &h.cells[i]
-		h.total.add(&c.Moments)
-		for f := range counted {
-			h.daily[hourOfDay(c.Hour)][f] += c.Sum[f]
-		}
-	}
-	return h, nil
-}
-
-func (tn *tenant) restoreRates(st *TenantState) error {
-	r := st.Rates
-	if len(r.Of) != classes || len(st.Priors.Denied) != classes ||
-		len(st.Priors.Failed) != classes || len(st.Priors.Spread) != counted {
-		return fmt.Errorf("the rates are of another version")
-	}
-	tn.rates = newRates()
-	tn.rates.windows, tn.rates.clusters, tn.rates.present = r.Windows, r.Clusters, r.Present
-	for c := range r.Of {
-		if len(r.Of[c]) != int(kinds) {
-			return fmt.Errorf("the rates are of another version")
-		}
-		tn.rates.of[c] = [kinds]Rate(r.Of[c])
-	}
-	for _, who := range r.Roles {
-		if len(who.Rates) != int(kinds) {
-			return fmt.Errorf("the rates of role %q are of another version", who.Key)
-		}
-		tn.rates.roles[who.Key] = &role{rates: [kinds]RoleRate(who.Rates)}
-	}
-	for _, h := range tn.order {
-		tn.rates.uses[useOf(h.key)]++
-	}
-	tn.prior.denied = [classes]float64(st.Priors.Denied)
-	tn.prior.failed = [classes]float64(st.Priors.Failed)
-	tn.prior.spread = [counted]float64(st.Priors.Spread)
-	return nil
 }

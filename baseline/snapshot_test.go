@@ -147,15 +147,15 @@ func TestRestoreRejectsWhatDoesNotFit(t *testing.T) {
 	}
 	for name, breakIt := range map[string]func(*TenantState){
 		"no keys":           func(st *TenantState) { st.Keys = nil },
-		"waiting unknown":   func(st *TenantState) { st.Waiting[0].Rows[0].Cluster = 999 },
-		"short dispersions": func(st *TenantState) { st.Clusters[0].Spread = nil },
-		"order":             func(st *TenantState) { slices.Reverse(st.Clusters) },
-		"rates":             func(st *TenantState) { st.Rates.Of = nil },
-		"kinds":             func(st *TenantState) { st.Rates.Of[0] = nil },
-		"roles":             func(st *TenantState) { st.Rates.Roles[0].Rates = nil },
+		"waiting unknown":   func(st *TenantState) { st.Scales[0].Waiting[0].Rows[0].Cluster = 999 },
+		"short dispersions": func(st *TenantState) { st.Scales[0].Clusters[0].Spread = nil },
+		"order":             func(st *TenantState) { slices.Reverse(st.Scales[0].Clusters) },
+		"rates":             func(st *TenantState) { st.Scales[0].Rates.Of = nil },
+		"kinds":             func(st *TenantState) { st.Scales[0].Rates.Of[0] = nil },
+		"roles":             func(st *TenantState) { st.Scales[0].Rates.Roles[0].Rates = nil },
 	} {
 		st := w.store.Snapshot()
-		st.Tenants[0].Waiting = append(st.Tenants[0].Waiting, WaitingState{Rows: []RowState{{Cluster: 1}}})
+		st.Tenants[0].Scales[0].Waiting = append(st.Tenants[0].Scales[0].Waiting, WaitingState{Rows: []RowState{{Cluster: 1}}})
 		breakIt(&st.Tenants[0])
 		s := New(w.store.cfg)
 		if err := s.Restore(st); err == nil {

@@ -275,12 +275,12 @@ func TestHistoryIsForgotten(t *testing.T) {
 		s.Train(training(start, cluster.Window{Cluster: key(2), FirstPane: origin, Counts: counts(5)}))
 		s.Retrain(start + 2*window)
 	}
-	tn := s.tenants["t"]
+	tn := &s.tenants["t"].scales[cluster.Short]
 	if tn.clusters[1] != nil || len(tn.order) != 1 {
 		t.Error("a cluster outlives the history")
 	}
-	if n := len(tn.live.hours); n < 24 || n > 26 {
-		t.Errorf("%d hours are kept", n)
+	if n := len(tn.live.cells); n < 24 || n > 26 {
+		t.Errorf("%d cells are kept", n)
 	}
 	h := tn.clusters[2]
 	var total Moments
