@@ -64,20 +64,6 @@ func (s *Store) tenant(name string, start int64) *tenant {
 	return tn
 }
 
-// Shift is a lasting new level that a cluster's baseline has accepted: it was
-// fitted anew from Since on.
-type Shift struct {
-	Tenant  string
-	Cluster *fingerprint.ClusterKey
-	Scale   cluster.Scale
-	Feature cluster.Feature
-	// Since is the start of the first window at the new level and At when it was
-	// accepted, both in Unix nanoseconds.
-	At, Since int64
-	// From and To are the means of a window before and after.
-	From, To float64
-}
-
 // Retrain lets the windows into the baselines that ended at least one window
 // length of their scale before at (Unix nanoseconds of event time), forgets what
 // is older than the history, and makes every later prediction from that. The
