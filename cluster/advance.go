@@ -163,11 +163,13 @@ func (w *Windows) evaluate(start, end int64, v Visitor) {
 			if s.win == len(s.ring) {
 				continue
 			}
+			sum := s.totals()
 			w.visit = append(w.visit, Window{
 				Cluster:   s.key,
 				FirstPane: s.first * w.pane,
-				Counts:    s.counts(),
+				Counts:    sum.counts,
 				Fresh:     s.fresh(freshFrom),
+				Shape:     sum.shape,
 				Detail:    s,
 			})
 		}

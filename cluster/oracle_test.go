@@ -43,14 +43,14 @@ func (tr *transcript) Evaluate(e *Evaluation) {
 }
 
 func (tr *transcript) window(w *Window) {
-	counts, fresh, top := w.Counts, w.Fresh, w.AppendTop(nil, BySubject, TopSubjects)
+	counts, fresh, shape, top := w.Counts, w.Fresh, w.Shape, w.AppendTop(nil, BySubject, TopSubjects)
 	if tr.coarse {
 		for _, f := range firstSeen {
 			counts[f], fresh[f] = 0, 0
 		}
-		top = nil
+		top, shape.TopObject, shape.TopSubject = nil, 0, 0
 	}
-	tr.printf("  %s %d/%d first=%d %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, top)
+	tr.printf("  %s %d/%d first=%d %v %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, shape, top)
 }
 
 func (tr *transcript) printf(format string, args ...any) {
@@ -448,7 +448,7 @@ func (o *oracle) windows(tenant string, in, fresh func(*placed) bool, out *trans
 	for _, id := range ids {
 		events := byCluster[id]
 		w := Window{Cluster: events[0].cluster.key, FirstPane: events[0].cluster.first}
-		w.Counts = o.count(events)
+		w.Counts, w.Shape = o.count(events), oracleShape(events)
 		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))
 		if top {
 			w.Detail = naiveRanking(events)
@@ -487,6 +487,44 @@ func (o *oracle) count(events []*placed) Counts {
 	}
 	return c
 }
+
+func oracleShape(events []*placed) Shape {
+	var s Shape
+	objects, subjects := map[string]uint32{}, map[string]uint32{}
+	for _, p := range events {
+		e := &p.event
+		s.Verbs[oracleVerbs[p.print.Verb]]++
+		if class := oracleOutcomes[e.Code]; e.Decision == fingerprint.DecisionForbid {
+			s.Outcomes[OutcomeRefused]++
+		} else {
+			s.Outcomes[class]++
+		}
+		if e.Latency >= 0 {
+			step := uint64(math.Round(256 * math.Log2(max(float64(e.Latency)/1e3, 1))))
+			s.Latency.N++
+			s.Latency.Sum += step
+			s.Latency.Square += step * step
+		}
+		if e.User != "" {
+			subjects[e.User]++
+			s.TopSubject = max(s.TopSubject, subjects[e.User])
+		}
+		if e.Resource.Object != "" {
+			object := e.Resource.Namespace + "/" + e.Resource.Object
+			objects[object]++
+			s.TopObject = max(s.TopObject, objects[object])
+		}
+	}
+	return s
+}
+
+var (
+	oracleVerbs    = map[string]VerbClass{"get": VerbGet, "list": VerbList, "bind": VerbOther}
+	oracleOutcomes = map[int]OutcomeClass{
+		0: OutcomeSuccess, 200: OutcomeSuccess, 401: OutcomeUnauthenticated, 403: OutcomeForbidden,
+		404: OutcomeNotFound, 409: OutcomeConflict, 429: OutcomeRejected, 503: OutcomeError,
+	}
+)
 
 type naiveRanking []*placed
 

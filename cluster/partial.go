@@ -19,7 +19,9 @@ type partial struct {
 	// newcomer says that the cluster was not admitted when its pane took it in.
 	newcomer bool
 
-	events, denied, failed uint32
+	// sum counts the events. What was never seen before is in it once the pane
+	// is closed.
+	sum amounts
 
 	subjects   tally // by subject, with names
 	objects    tally // by namespace and object
@@ -33,10 +35,6 @@ type partial struct {
 	contacts tally
 	powers   tally
 	prints   tally
-
-	// news counts what was never seen before, by kind; set when the pane
-	// closes.
-	news [numKinds]uint32
 }
 
 // sets are the tallies that count a feature each, in the order of distinct.
@@ -82,13 +80,7 @@ func (p *partial) forgetPairs(m *memory) {
 
 // add counts one event. Of distinct keys about limit are kept.
 func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit int, m *memory) {
-	p.events++
-	if e.Decision == fingerprint.DecisionForbid {
-		p.denied++
-	}
-	if e.Failed() {
-		p.failed++
-	}
+	p.sum.note(e, fp.Verb)
 	p.prints.mark(uint64(fp.ID), limit, m)
 
 	user, _ := e.Subject()
@@ -124,18 +116,15 @@ func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) {
 		p.namespaces.mark(namespace, limit, m)
 	}
 	if r.Object != "" {
-		p.objects.mark(mix(namespace, xxhash.Sum64String(r.Object)), limit, m)
+		if s, _ := p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); s != nil {
+			s.n++
+		}
 	}
 }
 
 // merge adds the counts of o, which stays as it is.
 func (p *partial) merge(o *partial, limit int, m *memory) {
-	p.events += o.events
-	p.denied += o.denied
-	p.failed += o.failed
-	for i := range p.news {
-		p.news[i] += o.news[i]
-	}
+	p.sum.add(&o.sum)
 	from := o.sets()
 	for i, t := range p.sets() {
 		t.merge(from[i], limit, m)

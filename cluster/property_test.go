@@ -66,7 +66,7 @@ func drawEvents(t *rapid.T, source int) []given {
 		tenant := fmt.Sprint("t", rapid.IntRange(1, 3).Draw(t, "tenant"))
 		role := fmt.Sprint("r", rapid.IntRange(1, 3).Draw(t, "role"))
 		resource := fmt.Sprint("x", rapid.IntRange(1, 2).Draw(t, "resource"))
-		verb := rapid.SampledFrom([]string{"get", "list"}).Draw(t, "verb")
+		verb := rapid.SampledFrom([]string{"get", "list", "bind"}).Draw(t, "verb")
 		print := printOf(tenant, role, verb, resource, fingerprint.AccessRead)
 		print.Cluster.RoleSource = rbac.Source(rapid.IntRange(0, 2).Draw(t, "role source"))
 		print.Cluster.Power = rbac.Class(rapid.IntRange(0, 3).Draw(t, "power"))
@@ -75,9 +75,10 @@ func drawEvents(t *rapid.T, source int) []given {
 			print:  print,
 			event: fingerprint.Event{
 				Time: at*1e9 + rapid.Int64Range(0, 999).Draw(t, "nanos"), Tenant: tenant, Verb: verb,
+				Latency:  rapid.Int64Range(-1, 60_000).Draw(t, "latency") * 1000,
 				User:     names("u", 5).Draw(t, "user"),
 				Source:   names("10.0.0.", 4).Draw(t, "address"),
-				Code:     rapid.SampledFrom([]int{200, 404}).Draw(t, "code"),
+				Code:     rapid.SampledFrom([]int{200, 404, 0, 401, 403, 409, 429, 503}).Draw(t, "code"),
 				Decision: rapid.SampledFrom([]fingerprint.Decision{fingerprint.DecisionAllow, fingerprint.DecisionForbid}).Draw(t, "decision"),
 				Resource: fingerprint.Resource{
 					Name: resource, Namespace: names("n", 3).Draw(t, "namespace"), Object: names("o", 6).Draw(t, "object"),

@@ -123,7 +123,7 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 	}
 	p := l.w.mem.newPartial(from.Pane, key)
 	p.newcomer = from.Newcomer
-	p.events, p.denied, p.failed, p.news = from.Events, from.Denied, from.Failed, from.News
+	p.sum = amounts{counts: from.Sum.Counts, verbs: from.Sum.Verbs, outcomes: from.Sum.Outcomes, latency: from.Sum.Latency}
 	for _, t := range []struct {
 		from *SavedTally
 		to   *tally
@@ -280,7 +280,7 @@ func (l *loader) pending() error {
 		p := &pending{index: from.Index, incomplete: from.Incomplete}
 		for _, rows := range from.Tenants {
 			t := l.w.tenants[rows.Name] // nil for one without clusters, forgotten meanwhile
-			if t == nil && len(rows.Clusters) > 0 || len(rows.Counts) != len(rows.Clusters) {
+			if t == nil && len(rows.Clusters) > 0 || len(rows.Counts) != len(rows.Clusters) || len(rows.Shapes) != len(rows.Clusters) {
 				return fmt.Errorf("training: %w", errState)
 			}
 			to := tenantRows{name: rows.Name, rows: make([]row, 0, len(rows.Clusters))}
@@ -292,7 +292,7 @@ func (l *loader) pending() error {
 				if s == nil {
 					return fmt.Errorf("cluster %v of a training: %w", id, errState)
 				}
-				to.rows = append(to.rows, row{s, rows.Counts[i]})
+				to.rows = append(to.rows, row{s, totals{rows.Counts[i], rows.Shapes[i]}})
 			}
 			p.tenants = append(p.tenants, to)
 		}

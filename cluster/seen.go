@@ -232,7 +232,7 @@ func traitsOf(key *fingerprint.ClusterKey) traits {
 	}
 }
 
-// recognise counts in p.news what of the partial was never seen before, and
+// recognise counts in p.sum what of the partial was never seen before, and
 // remembers it. Keys are met in ascending order.
 func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
 	// Owners have 32 bits where a tally keeps them; roles are told from them by
@@ -243,7 +243,7 @@ func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
 		owner := uint64(uint32(subject.key))
 		s.count(p, seenResources, sighting{mix(subject.key, t.resource), owner, role}, l, mem)
 		s.count(p, seenRoles, sighting{mix(subject.key, t.role), owner, role}, l, mem)
-		p.news[seenPowers] += s.meetPowers(subject.key, role, p, l, &mem.slabs)
+		p.sum.counts[NewSubjectPowers] += s.meetPowers(subject.key, role, p, l, &mem.slabs)
 	}
 	mem.sorted = p.contacts.appendSorted(mem.sorted[:0])
 	for _, contact := range mem.sorted {
@@ -257,6 +257,6 @@ func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
 
 func (s *seen) count(p *partial, k kind, m sighting, l *Limits, mem *memory) {
 	if s.meet(k, m, l, &mem.slabs) {
-		p.news[k]++
+		p.sum.counts[firstSeen[k]]++
 	}
 }

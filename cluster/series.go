@@ -19,7 +19,7 @@ type series struct {
 	// kept until the training window that they belong to is final.
 	ring []*partial
 	win  int
-	sums Counts // of ring[win:], without the distinct counts
+	sum  amounts // of ring[win:]
 	sets [numSets]recency
 }
 
@@ -38,14 +38,14 @@ func (s *series) renew(key *fingerprint.ClusterKey) {
 // push adds the partial of the newest pane.
 func (s *series) push(p *partial) {
 	s.ring = append(s.ring, p)
-	s.sums.add(p)
+	s.sum.add(&p.sum)
 	freshFrom := p.pane - p.pane%s.w.panesPerSlide
 	sets := p.sets()
 	for i := range s.sets {
 		t := sets[i]
 		for j := range t.slots {
 			if t.slots[j].n != 0 {
-				s.sets[i].touch(t.slots[j].key, p.pane, freshFrom, &s.w.mem.slabs)
+				s.sets[i].touch(t.slots[j].key, t.slots[j].n, p.pane, freshFrom, &s.w.mem.slabs)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (s *series) slide(first, keep int64) bool {
 	}
 	for s.win < len(s.ring) && s.ring[s.win].pane < first {
 		p := s.ring[s.win]
-		s.sums.subtract(p)
+		s.sum.subtract(&p.sum)
 		sets := p.sets()
 		for i := range s.sets {
 			s.sets[i].expire(&sets[i].table, p.pane)
@@ -85,13 +85,21 @@ func (s *series) slide(first, keep int64) bool {
 	return len(s.ring) > 0
 }
 
-// counts returns the counts of the window.
-func (s *series) counts() Counts {
-	c := s.sums
+// totals are what a window is known by.
+type totals struct {
+	counts Counts
+	shape  Shape
+}
+
+// totals returns those of the window.
+func (s *series) totals() totals {
+	t := totals{counts: s.sum.counts, shape: s.sum.shape()}
 	for i, f := range distinct {
-		c[f] = s.w.capped(s.sets[i].size)
+		t.counts[f] = s.w.capped(s.sets[i].size)
 	}
-	return c
+	t.shape.TopSubject = s.sets[0].highest()
+	t.shape.TopObject = s.sets[1].highest()
+	return t
 }
 
 // fresh returns the counts of the panes from freshFrom on, the first pane of
@@ -99,7 +107,7 @@ func (s *series) counts() Counts {
 func (s *series) fresh(freshFrom int64) Counts {
 	var c Counts
 	for i := len(s.ring) - 1; i >= s.win && s.ring[i].pane >= freshFrom; i-- {
-		c.add(s.ring[i])
+		c.add(&s.ring[i].sum.counts)
 	}
 	if c[Events] == 0 {
 		return c
@@ -110,52 +118,60 @@ func (s *series) fresh(freshFrom int64) Counts {
 	return c
 }
 
-// correct adds the late events of p to the counts of a training window, whose
-// panes begin with first.
-func (s *series) correct(c *Counts, p *partial, first int64) {
-	c.add(p)
+// correct adds the late events of p to those of a training window, whose panes
+// begin with first.
+func (s *series) correct(t *totals, p *partial, first int64) {
+	t.add(&p.sum)
 	sets := p.sets()
+	tops := [numSets]*uint32{&t.shape.TopSubject, &t.shape.TopObject}
 	for i, f := range distinct {
 		extra := 0
 		for j := range sets[i].slots {
-			if slot := &sets[i].slots[j]; slot.n != 0 && !s.had(i, slot.key, first) {
+			slot := &sets[i].slots[j]
+			if slot.n == 0 {
+				continue
+			}
+			before := s.had(i, slot.key, first)
+			if before == 0 {
 				extra++
 			}
+			if top := tops[i]; top != nil {
+				*top = max(*top, before+slot.n)
+			}
 		}
-		c[f] = s.w.capped(int(c[f]) + extra)
+		t.counts[f] = s.w.capped(int(t.counts[f]) + extra)
 	}
 }
 
-// had reports whether the key was in the window of panes that begins with
-// first.
-func (s *series) had(set int, key uint64, first int64) bool {
+// add adds what can be added up.
+func (t *totals) add(a *amounts) {
+	t.counts.add(&a.counts)
+	for i, n := range a.verbs {
+		t.shape.Verbs[i] += n
+	}
+	for i, n := range a.outcomes {
+		t.shape.Outcomes[i] += n
+	}
+	t.shape.Latency.add(&a.latency)
+}
+
+// had returns how many events with the key the window of panes has that begins
+// with first.
+func (s *series) had(set int, key uint64, first int64) (events uint32) {
 	for _, p := range s.ring {
 		if p.pane < first || p.pane >= first+s.w.panesPerWindow {
 			continue
 		}
-		if p.sets()[set].find(key) != nil {
-			return true
+		if slot := p.sets()[set].find(key); slot != nil {
+			events += slot.n
 		}
 	}
-	return false
+	return events
 }
 
-// add adds the summable counts of a partial; distinct counts are not.
-func (c *Counts) add(p *partial) {
-	c[Events] += p.events
-	c[Denied] += p.denied
-	c[Failed] += p.failed
-	for k, f := range firstSeen {
-		c[f] += p.news[k]
-	}
-}
-
-func (c *Counts) subtract(p *partial) {
-	c[Events] -= p.events
-	c[Denied] -= p.denied
-	c[Failed] -= p.failed
-	for k, f := range firstSeen {
-		c[f] -= p.news[k]
+func (c *Counts) add(o *Counts) {
+	for f, n := range o {
+		c[f] += n
 	}
 }
 
@@ -197,7 +213,7 @@ func (s *series) AppendSteps(dst []uint32, f Feature) []uint32 {
 	for pane, at := end-s.w.panesPerWindow, s.win; pane < end; pane++ {
 		var c Counts
 		if at < len(s.ring) && s.ring[at].pane == pane {
-			c.add(s.ring[at])
+			c = s.ring[at].sum.counts
 			for i, of := range distinct {
 				c[of] = s.w.capped(s.ring[at].sets()[i].size)
 			}

@@ -102,7 +102,7 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 	for _, p := range partials {
 		sp := SavedPartial{
 			Key: s.key(p.key), Pane: p.pane, Newcomer: p.newcomer,
-			Events: p.events, Denied: p.denied, Failed: p.failed, News: p.news,
+			Sum:        saveAmounts(&p.sum),
 			Subjects:   saveTally(&p.subjects),
 			Objects:    saveTally(&p.objects),
 			Namespaces: saveTally(&p.namespaces),
@@ -117,6 +117,10 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 		saved = append(saved, sp)
 	}
 	return saved
+}
+
+func saveAmounts(a *amounts) SavedAmounts {
+	return SavedAmounts{Counts: a.counts, Verbs: a.verbs, Outcomes: a.outcomes, Latency: a.latency}
 }
 
 func saveTally(t *tally) SavedTally {
@@ -155,7 +159,8 @@ func savePending(p *pending) SavedTraining {
 		rows := SavedRows{Name: t.name}
 		for _, r := range t.rows {
 			rows.Clusters = append(rows.Clusters, r.series.key.ID)
-			rows.Counts = append(rows.Counts, r.counts)
+			rows.Counts = append(rows.Counts, r.totals.counts)
+			rows.Shapes = append(rows.Shapes, r.totals.shape)
 		}
 		saved.Tenants = append(saved.Tenants, rows)
 	}

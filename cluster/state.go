@@ -5,7 +5,7 @@ import (
 )
 
 // StateVersion is the version of [State] that this package writes and reads.
-const StateVersion = 2
+const StateVersion = 3
 
 // State is everything that a [Windows] knows, as plain values for encoding: a
 // restored Windows goes on exactly like the one that the state was taken of.
@@ -78,19 +78,27 @@ type SavedPane struct {
 
 // SavedPartial is what one cluster did in one pane.
 type SavedPartial struct {
-	_                      struct{} `cbor:",toarray"`
-	Key                    int      // place in State.Keys
-	Pane                   int64
-	Newcomer               bool
-	Events, Denied, Failed uint32
-	News                   [numKinds]uint32
-	Subjects               SavedTally // IDs are places in State.Names
-	Objects                SavedTally
-	Namespaces             SavedTally
-	Sources                SavedTally
-	Contacts               SavedTally
-	Powers                 SavedTally
-	Prints                 SavedTally
+	_          struct{} `cbor:",toarray"`
+	Key        int      // place in State.Keys
+	Pane       int64
+	Newcomer   bool
+	Sum        SavedAmounts
+	Subjects   SavedTally // IDs are places in State.Names
+	Objects    SavedTally
+	Namespaces SavedTally
+	Sources    SavedTally
+	Contacts   SavedTally
+	Powers     SavedTally
+	Prints     SavedTally
+}
+
+// SavedAmounts are sums over events. The distinct counts among Counts are zero.
+type SavedAmounts struct {
+	_        struct{} `cbor:",toarray"`
+	Counts   Counts
+	Verbs    [NumVerbs]uint32
+	Outcomes [NumOutcomeClasses]uint32
+	Latency  Latencies
 }
 
 // SavedTally is a set of hashes with counts. N and IDs are empty when they are
@@ -111,11 +119,12 @@ type SavedTraining struct {
 	Tenants    []SavedRows
 }
 
-// SavedRows are the counts of a tenant's clusters.
+// SavedRows are the counts and shapes of a tenant's clusters.
 type SavedRows struct {
 	Name     string
 	Clusters []fingerprint.ID // ascending
 	Counts   []Counts
+	Shapes   []Shape
 }
 
 // SavedTenant is the state of a tenant.

@@ -113,19 +113,23 @@ func (t *tally) reset(mem *memory) {
 	t.pruned, t.ceiling = false, 0
 }
 
-// recency holds the pane in which each key of a sliding window was last seen:
-// entries carry pane + 1 in n. Expiring a pane removes the keys that were not
-// seen later, so no counts need to be subtracted. The number of keys last seen
+// recency holds the pane in which each key of a sliding window was last seen,
+// and its events: entries carry pane + 1 in n and the events in id. Expiring a
+// pane removes the keys that were not seen later. The number of keys last seen
 // at or after the mark is kept as well: the fresh ones.
 type recency struct {
 	table
 	freshFrom uint32 // pane + 1
 	fresh     uint32
+	// top is the most events of a key; unsure when the key that had them lost
+	// some.
+	top    uint32
+	unsure bool
 }
 
-// touch notes that key was seen in the pane, which is not before any pane
-// touched so far, where freshFrom is the first fresh pane.
-func (r *recency) touch(key uint64, pane, freshFrom int64, mem *slabs) {
+// touch notes that key was seen in events of the pane, which is not before any
+// pane touched so far, where freshFrom is the first fresh pane.
+func (r *recency) touch(key uint64, events uint32, pane, freshFrom int64, mem *slabs) {
 	if from := uint32(freshFrom + 1); r.freshFrom != from {
 		r.freshFrom, r.fresh = from, 0
 	}
@@ -134,18 +138,38 @@ func (r *recency) touch(key uint64, pane, freshFrom int64, mem *slabs) {
 		r.fresh++
 	}
 	s.n = uint32(pane + 1)
+	s.id += events
+	r.top = max(r.top, s.id)
 }
 
-// expire forgets the keys of t, which was touched in the pane.
+// expire takes back the keys of t, which was touched in the pane.
 func (r *recency) expire(t *table, pane int64) {
 	for i := range t.slots {
 		if t.slots[i].n == 0 {
 			continue
 		}
-		if s := r.find(t.slots[i].key); s != nil && s.n == uint32(pane+1) {
+		s := r.find(t.slots[i].key)
+		if s == nil {
+			continue
+		}
+		r.unsure = r.unsure || s.id == r.top
+		if s.n == uint32(pane+1) {
 			r.remove(s)
+		} else {
+			s.id -= t.slots[i].n
 		}
 	}
+}
+
+// highest returns the most events of a key.
+func (r *recency) highest() uint32 {
+	if r.unsure {
+		r.unsure, r.top = false, 0
+		for i := range r.slots {
+			r.top = max(r.top, r.slots[i].id)
+		}
+	}
+	return r.top
 }
 
 // freshSince returns how many keys were last seen in the pane or later, which
@@ -160,5 +184,5 @@ func (r *recency) freshSince(pane int64) uint32 {
 // reset empties the window and gives its memory back.
 func (r *recency) reset(mem *slabs) {
 	r.table.reset(mem)
-	r.freshFrom, r.fresh = 0, 0
+	*r = recency{}
 }

@@ -81,7 +81,7 @@ func (w *Windows) land(partials []*partial, at int64, late bool) {
 			continue
 		}
 		if !late {
-			w.refuse(t, by, p.events)
+			w.refuse(t, by, p.sum.counts[Events])
 		}
 		w.fold(t, p)
 	}

@@ -24,7 +24,7 @@ type tenantRows struct {
 
 type row struct {
 	series *series
-	counts Counts
+	totals totals
 }
 
 // capture keeps the counts of the sliding windows that end here as the training
@@ -38,7 +38,7 @@ func (w *Windows) capture(end int64) {
 		rows := p.addTenant(t.name)
 		for _, s := range t.active {
 			if s.win < len(s.ring) {
-				rows.rows = append(rows.rows, row{s, s.counts()})
+				rows.rows = append(rows.rows, row{s, s.totals()})
 			}
 		}
 		if !alive && len(rows.rows) == 0 {
@@ -113,7 +113,8 @@ func (w *Windows) finalise(v Visitor) {
 			w.visit = append(w.visit, Window{
 				Cluster:   r.series.key,
 				FirstPane: r.series.first * w.pane,
-				Counts:    r.counts,
+				Counts:    r.totals.counts,
+				Shape:     r.totals.shape,
 			})
 		}
 		w.train = Training{
@@ -133,7 +134,7 @@ func (w *Windows) correct(p *pending, late *pane) {
 	w.land(late.partials, (p.index+1)*w.window, true)
 	for _, l := range w.landings {
 		r := p.row(l.tenant.name, l.series)
-		l.series.correct(&r.counts, l.partial, p.index*w.panesPerWindow)
+		l.series.correct(&r.totals, l.partial, p.index*w.panesPerWindow)
 		w.mem.recycle(l.partial)
 	}
 	w.letGo(late)
