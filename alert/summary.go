@@ -67,28 +67,31 @@ func since(a *Alert) time.Time {
 	return a.StartedAt
 }
 
-// news names the first thing that was never seen before, where that is not what
-// the sentence is about already.
+// news names the first thing that was never seen before, and counts the others.
 func news(a *Alert) string {
 	if len(a.New) == 0 {
 		return ""
 	}
-	n := &a.New[0]
-	what := n.What
-	switch n.Feature {
-	case "new_subject_resources":
-		what = n.Subject + " on " + n.What
-	case "new_subject_sources":
-		what = n.Subject + " from " + n.What
-	case "new_subject_roles":
-		what = n.Subject + " as " + shortRole(n.What)
-	case "new_subject_powers":
-		what = n.Subject + " with the power " + n.What
-	}
+	what := News(&a.New[0])
 	if more := len(a.New) - 1; more > 0 {
 		what += fmt.Sprintf(" and %d more", more)
 	}
 	return what
+}
+
+// News says what was never seen before.
+func News(n *Novelty) string {
+	switch n.Feature {
+	case "new_subject_resources":
+		return n.Subject + " on " + n.What
+	case "new_subject_sources":
+		return n.Subject + " from " + n.What
+	case "new_subject_roles":
+		return n.Subject + " as " + shortRole(n.What)
+	case "new_subject_powers":
+		return n.Subject + " with the power " + n.What
+	}
+	return n.What
 }
 
 // silent reports whether what is anomalous is that nothing happens.

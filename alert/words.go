@@ -25,6 +25,12 @@ func HowMuch(a *Alert) string {
 	return fmt.Sprintf("%s in %s, usually %s (%s)", much, span(window(a, f)), w.number(f.Expected), w.band(f))
 }
 
+// Value shows a value of a feature with its unit, where it has one.
+func Value(feature string, x float64) string { return wordsOf(feature).number(x) }
+
+// Band shows the range that 95 % of windows are expected in.
+func Band(f *Feature) string { return wordsOf(f.Name).band(*f) }
+
 // window is the length of the window that a feature is about.
 func window(a *Alert, f Feature) time.Duration {
 	if f.Window > 0 {

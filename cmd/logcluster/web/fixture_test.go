@@ -72,6 +72,27 @@ func story() *fixed {
 	theft.Subjects = []alert.Subject{
 		{Name: "system:serviceaccount:payments:ci-runner", Share: 0.93}, {Name: "alice@example.com", Share: 0.05}, {Name: "bob@example.com", Share: 0.02},
 	}
+	usually, seldom := 0.41, 0.02
+	theft.Subjects[0].Usual, theft.Subjects[1].Usual = &usually, &seldom
+	for i := range theft.Features {
+		theft.Features[i].Window, theft.Features[i].Log10P = 300, -theft.Features[i].Z*theft.Features[i].Z/4.6
+	}
+	theft.Features[2].Window = 3600
+	theft.Objects = []alert.Subject{{Name: "payments/registry-key", Share: 0.06, Usual: &seldom}, {Name: "identity/signing-key", Share: 0.02}}
+	theft.Sources = []alert.Subject{{Name: "203.0.113.77", Share: 0.93}}
+	theft.New = []alert.Novelty{
+		{Feature: "new_subject_sources", Subject: "system:serviceaccount:payments:ci-runner", What: "203.0.113.77"},
+		{Feature: "new_fingerprints", What: "list secrets"},
+	}
+	partition, offset, line := int32(3), int64(8_123_456), int64(4711)
+	theft.Evidence = []alert.Record{
+		{
+			Time: minutesAgo(4.6), Topic: "audit", Partition: &partition, Offset: &offset, Subject: "system:serviceaccount:payments:ci-runner",
+			Verb: "get", Namespace: "payments", Object: "registry-key", Source: "203.0.113.77", Code: 200,
+		},
+		{Time: minutesAgo(3.1), Offset: &line, Subject: hostile, Verb: "list", Namespace: "identity", Source: "203.0.113.77", Code: 403, Denied: true},
+	}
+	theft.BeganAt, theft.Like, theft.Extrapolated, theft.PartsCut = pointer(minutesAgo(4.7)), "ClusterRole/backup-all", true, 4
 	theft.Parts = []alert.Part{
 		{Cluster: "1", Role: "ClusterRole/ci-deployer", Resource: "configmaps", Access: "read", Z: 6.3},
 		{Cluster: "2", Role: "ClusterRole/ci-deployer", Resource: "serviceaccounts/token", Access: "escalate", Z: 8.8},
@@ -102,6 +123,7 @@ func story() *fixed {
 	over := base("a1b2c3d4e5f60718", 0, 3.1, "info")
 	over.Role, over.Resource, over.Access, over.State = "Group/developers", "nonresource:/metrics", "read", "resolved"
 	over.StartedAt, over.FiredAt, over.ResolvedAt = minutesAgo(64), pointer(minutesAgo(62)), pointer(minutesAgo(12))
+	over.LevelShift, exec.Suppressed = true, "maintenance: node upgrade, until 15:00 UTC"
 	over.Features = []alert.Feature{{Name: "failed_share", Observed: 0.871, Expected: 0.02, Low: 0, High: 0.1, Z: 3.1}}
 	over.Subjects = []alert.Subject{{Name: "erin@example.com", Share: 1}}
 	over.Summary = "Over at 14:19 UTC: erin@example.com (Group/developers) reads /metrics: 87 % failed in 5 min, usually 2 % (0–10 %), since 13:27 UTC"

@@ -37,39 +37,6 @@ type tile struct {
 // empty explains a list without rows.
 type empty struct{ Title, Text string }
 
-// row is one anomaly.
-type row struct {
-	ID, Rank, Z, Severity, State string
-	// Who is the subject, WhoRole its role; the role stands in Who when no
-	// subject is known.
-	Who, WhoRole            string
-	Role, RoleSource        string      // RoleSource is empty when it is unknown
-	Power, PowerWords       string      // empty when it is unknown
-	Family                  *familyLink // nil when there is none
-	Access, Group, Resource string
-	Tenant, Summary         string
-	Observed, Usual         string
-	Since, SinceISO, For    string
-	Spark                   spark
-	Features                []feature
-	Subjects                []subject
-	Parts                   []part
-	LogQL                   string
-	Learning                bool
-	Partial                 string
-	// Anchor is the cluster, for links from alerts: page#cluster. Empty for
-	// the second anomaly of the same cluster.
-	Anchor string
-}
-
-type feature struct{ Name, Observed, Expected, Band, Z string }
-
-// subject is who acted. Explain links to what it may do; empty without a
-// policy.
-type subject struct{ Name, Share, Explain string }
-
-type part struct{ Role, Access, Resource, Z string }
-
 // newView draws the list. With explainable, subjects link to what the policy
 // says about them.
 func newView(s Status, anomalies []Anomaly, now time.Time, refresh time.Duration, explainable bool) view {
@@ -181,91 +148,6 @@ func tiles(s Status, now time.Time) []tile {
 		{Name: "Late", Value: thousands(float64(s.Late)), Note: "events dropped", Alarm: s.Late*100 > s.Consumed},
 		{Name: "Rejected", Value: thousands(float64(s.Rejected)), Note: "events unusable", Alarm: s.Rejected*100 > s.Consumed},
 	}
-}
-
-func newRow(a *Anomaly, watermark time.Time) row {
-	r := row{
-		ID: a.ID, Rank: "–", Z: signed(a.Z), Severity: a.Severity, State: a.State,
-		Role:   spaced(a.Role),
-		Access: a.Access, Group: a.APIGroup,
-		Resource: strings.TrimPrefix(a.Resource, "nonresource:"),
-		Tenant:   a.Tenant, Summary: a.Summary,
-		Since: clock(a.StartedAt, watermark), SinceISO: a.StartedAt.UTC().Format(time.RFC3339),
-		LogQL: a.LogQL, Learning: a.Learning, Partial: strings.Join(a.Partial, ", "),
-	}
-	if a.Rank > 0 {
-		r.Rank = strconv.Itoa(a.Rank)
-	}
-	until := watermark
-	if a.ResolvedAt != nil {
-		until = *a.ResolvedAt
-	}
-	if d := until.Sub(a.StartedAt); d > 0 {
-		r.For = span(d)
-	}
-	r.tellRole(a)
-	r.Who, r.WhoRole = r.Role, ""
-	if len(a.Subjects) > 0 {
-		r.Who, r.WhoRole = a.Subjects[0].Name, r.Role
-		if n := len(a.Subjects) - 1; n > 0 {
-			r.Who += fmt.Sprintf(" and %d more", n)
-		}
-	}
-	// "212 different objects in 5 min, usually 2 (0–6)"
-	r.Observed, r.Usual, _ = strings.Cut(alert.HowMuch(&a.Alert), ", ")
-	if len(a.Features) > 0 {
-		f := a.Features[0]
-		r.Spark = newSpark(a.Trend, f.Low, f.High)
-	}
-	for _, f := range a.Features {
-		r.Features = append(r.Features, feature{
-			Name: words(f.Name), Observed: value(f.Name, f.Observed), Expected: value(f.Name, f.Expected),
-			Band: band(f), Z: signed(f.Z),
-		})
-	}
-	for _, s := range a.Subjects {
-		r.Subjects = append(r.Subjects, subject{Name: s.Name, Share: percent(s.Share)})
-	}
-	for _, p := range a.Parts {
-		r.Parts = append(r.Parts, part{p.Role, p.Access, p.Resource, signed(p.Z)})
-	}
-	return r
-}
-
-// tellRole says as what the subjects acted, and with which power.
-func (r *row) tellRole(a *Anomaly) {
-	if a.Role == "" || a.Role == "unknown" {
-		r.Role = "role unknown"
-	}
-	if a.RoleSource != "" && a.RoleSource != "unknown" {
-		r.RoleSource = "from " + a.RoleSource
-	}
-	if r.PowerWords = powerWords(a.Power); r.PowerWords != "" {
-		r.Power = a.Power
-	}
-	r.Family = newFamilyLink(a.Family)
-}
-
-// words is a feature's name as a person says it.
-func words(feature string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(feature, "_share"), "_", " ")
-}
-
-// value shows a feature's value; shares are told in percent.
-func value(feature string, x float64) string {
-	if strings.HasSuffix(feature, "_share") {
-		return percent(x)
-	}
-	return number(x)
-}
-
-// band is the range that 95 % of windows are expected in.
-func band(f alert.Feature) string {
-	low, percent := strings.CutSuffix(value(f.Name, f.Low), " %")
-	if percent && f.Low == f.High {
-		return low + " %"
-	}
-	return low + "–" + value(f.Name, f.High)
 }
 
 // signed shows a z-score, with a real minus.

@@ -406,3 +406,25 @@ func TestBoundedListener(t *testing.T) {
 		}
 	})
 }
+
+func TestOdds(t *testing.T) {
+	for log10, want := range map[float64]string{0: "", -1.5: "1 in 32", -3.2: "1 in 1,585", -44.4: "1 in 10⁴⁴", 1: ""} {
+		if got := odds(log10); got != want {
+			t.Errorf("%v: %q, want %q", log10, got, want)
+		}
+	}
+}
+
+// What an anomaly was found by stands on the page, and what there is to look at.
+func TestPageExplains(t *testing.T) {
+	page := get(t, NewHandler(DefaultConfig(), optionsOf(story())), "/").Body.String()
+	for _, want := range []string{
+		"usually 41 %", "1 in 10⁴⁴", "in 1 h", "203.0.113.77", "Never seen before", "list secrets",
+		"audit/3 at 8123456", "line 4711", "403 refused", "ClusterRole/backup-all", "and 4 more",
+		"taken for usual from now on", "maintenance: node upgrade",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+}
