@@ -53,6 +53,8 @@ type Book struct {
 	counts      Counts
 }
 
+var _ anomaly.Suppressions = (*Book)(nil)
+
 // place is a cluster of a tenant.
 type place struct {
 	tenant string

@@ -140,6 +140,8 @@ type Told struct {
 	End   Instant `json:"end,omitzero"`
 	// Feature is what drove the lead last.
 	Feature string `json:"feature"`
+	// Suppressed tells that at some time nobody was told of it.
+	Suppressed bool `json:"suppressed,omitempty"`
 	// Members are its clusters: the lead, then the parts, at most [maxMembers].
 	Members []Member `json:"clusters"`
 }

@@ -96,23 +96,19 @@ func (t *Told) member(cluster string, z float64) {
 // have a verdict about, and which verdicts end because their alert did.
 func (b *Book) Observe(r *anomaly.Result, baselines Baselines) {
 	for i := range r.Changes {
-		a := &r.Changes[i]
-		if a.State == anomaly.Firing {
-			b.told.add(toldOf(a, b.window))
-			b.count(a)
-		}
-		b.see(a, baselines)
+		b.see(&r.Changes[i], baselines)
 	}
 	for i := range r.Firing {
 		b.see(&r.Firing[i], baselines)
 	}
 }
 
-// count counts an alert nobody is told of.
-func (b *Book) count(a *anomaly.Anomaly) {
-	if a.Suppressed == "" {
+// count counts an alert nobody is told of, once.
+func (b *Book) count(t *Told, a *anomaly.Anomaly) {
+	if a.Suppressed == "" || t.Suppressed {
 		return
 	}
+	t.Suppressed = true
 	if r, ok := b.reason(a.Cluster, a.Subjects, b.at); ok {
 		b.counts.Suppressed[r.kind]++
 	}
@@ -122,8 +118,13 @@ func (b *Book) count(a *anomaly.Anomaly) {
 func (b *Book) see(a *anomaly.Anomaly, baselines Baselines) {
 	t := b.told.byID[a.ID]
 	if t == nil {
-		return
+		if a.State != anomaly.Firing {
+			return
+		}
+		t = toldOf(a, b.window)
+		b.told.add(t)
 	}
+	b.count(t, a)
 	before := len(t.Members)
 	t.update(a)
 	if len(t.Members) == before && t.End == 0 {

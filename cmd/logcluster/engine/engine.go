@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
@@ -53,6 +54,7 @@ type Engine struct {
 	baselines *baseline.Store
 	detector  *anomaly.Detector
 	families  *family.Learner
+	book      *verdict.Book
 	// policies tells what roles may do, which families are learned from.
 	policies fingerprint.Policies
 	observer Observer
@@ -68,11 +70,15 @@ type Engine struct {
 // [fingerprint.Always](nil) where nothing does.
 func New(cfg Config, policies fingerprint.Policies, observer Observer) *Engine {
 	baselines := baseline.New(cfg.Baseline)
+	book := verdict.New(cfg.Cluster.Window)
+	detector := anomaly.New(cfg.Anomaly, baselines)
+	detector.SetSuppressions(book)
 	return &Engine{
 		windows:      cluster.New(cfg.Cluster),
 		baselines:    baselines,
-		detector:     anomaly.New(cfg.Anomaly, baselines),
+		detector:     detector,
 		families:     family.New(cfg.Families),
+		book:         book,
 		policies:     policies,
 		observer:     observer,
 		retrainEvery: int64(cfg.Baseline.Retrain),
@@ -88,6 +94,10 @@ func (e *Engine) Baselines() *baseline.Store { return e.baselines }
 
 // Detector is what judges.
 func (e *Engine) Detector() *anomaly.Detector { return e.detector }
+
+// Book is what people have decided about alerts. What is applied to it is in force
+// from the first evaluation that ends at its time or later.
+func (e *Engine) Book() *verdict.Book { return e.book }
 
 // Retrained is the last mark of event time at which the baselines were retrained,
 // in Unix nanoseconds; zero before the first window.
@@ -109,10 +119,13 @@ func (v visitor) Train(t *cluster.Training) { v.baselines.Train(t) }
 // Evaluate implements [cluster.Visitor]. Baselines are retrained when event
 // time crosses a mark, before the window that crosses it is scored.
 func (v visitor) Evaluate(ev *cluster.Evaluation) {
-	if mark := ev.End - ev.End%v.retrainEvery; mark > v.retrained {
+	mark := ev.End - ev.End%v.retrainEvery
+	v.book.Advance(ev.End, v.baselines, mark > v.retrained)
+	if mark > v.retrained {
 		v.retrain(mark)
 	}
 	result := v.detector.Evaluate(ev)
+	v.book.Observe(&result, v.baselines)
 	if v.observer.Found != nil {
 		v.observer.Found(ev, result)
 	}
@@ -150,6 +163,7 @@ func (e *Engine) forget() {
 		e.baselines.Forget(tenant)
 		e.detector.Forget(tenant)
 		e.families.Forget(tenant)
+		e.book.Forget(tenant)
 		if e.observer.Forgotten != nil {
 			e.observer.Forgotten(tenant)
 		}
@@ -162,6 +176,7 @@ type State struct {
 	Baselines baseline.State
 	Detector  anomaly.DetectorState
 	Families  family.State
+	Book      verdict.State
 	Retrained int64
 	Learned   int64
 }
@@ -173,6 +188,7 @@ func (e *Engine) Snapshot() State {
 		Baselines: e.baselines.Snapshot(),
 		Detector:  e.detector.Snapshot(),
 		Families:  e.families.Snapshot(),
+		Book:      e.book.Snapshot(),
 		Retrained: e.retrained,
 		Learned:   e.learned,
 	}
@@ -192,6 +208,9 @@ func (e *Engine) Restore(s *State) error {
 	}
 	if err := e.families.Restore(s.Families); err != nil {
 		return fmt.Errorf("restore role families: %w", err)
+	}
+	if err := e.book.Restore(s.Book); err != nil {
+		return err
 	}
 	e.retrained, e.learned = s.Retrained, s.Learned
 	return nil
