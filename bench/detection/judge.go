@@ -273,15 +273,20 @@ func chance(incidents []Incident, fired []alert.Alert, span time.Duration) float
 	if len(incidents) == 0 || span <= 0 {
 		return 0
 	}
+	about := make([][]time.Time, len(incidents)) // when the alerts fired that name it
+	for i := range incidents {
+		for j := range fired {
+			if incidents[i].names(&fired[j]) {
+				about[i] = append(about[i], firedAt(&fired[j]))
+			}
+		}
+	}
 	rng := rand.New(rand.NewPCG(shiftSeed, 0))
 	found := 0
 	for range shifts {
 		shift := time.Duration(rng.Int64N(int64(span)))
 		for i := range incidents {
-			in := &incidents[i]
-			if slices.ContainsFunc(fired, func(a alert.Alert) bool {
-				return in.covers(firedAt(&a), shift, span) && in.names(&a)
-			}) {
+			if slices.ContainsFunc(about[i], func(at time.Time) bool { return incidents[i].covers(at, shift, span) }) {
 				found++
 			}
 		}
