@@ -15,10 +15,10 @@ type Suppressions interface {
 // binding is gone is retired, and not missed. It must answer the same in a
 // replay.
 type Bindings interface {
-	// Bound reports whether the policy of a tenant in force at an event time in
-	// Unix nanoseconds binds a role key to anybody. It is true where that is not
-	// known.
-	Bound(tenant, role string, at int64) bool
+	// Bound reports whether the policy of the cluster's tenant in force at an
+	// event time in Unix nanoseconds binds its roles to anybody. It is true where
+	// that is not known.
+	Bound(key *fingerprint.ClusterKey, at int64) bool
 }
 
 // SetSuppressions says whom to ask what is suppressed; nil suppresses nothing.

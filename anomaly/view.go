@@ -175,5 +175,5 @@ const longSilence = 1e6
 
 // bound reports whether anybody is still bound to a cluster's role.
 func (d *Detector) bound(key *fingerprint.ClusterKey, at int64) bool {
-	return d.bindings == nil || d.bindings.Bound(key.Tenant, key.Role, at)
+	return d.bindings == nil || d.bindings.Bound(key, at)
 }

@@ -41,6 +41,26 @@ func (p *Policy) KeyPermissions(key string) []uint64 {
 	return slices.Compact(all)
 }
 
+// KeyBound reports whether every role of a role key is bound to somebody: when
+// one is not, nobody acts under the key any more. What is no role of RBAC (a
+// group, a convention, a mapping) is taken for bound, and so is everything by a
+// nil policy and in a key that is cut off ([KeyCut]).
+func (p *Policy) KeyBound(key string) bool {
+	if p == nil || strings.Contains(key, KeyCut) {
+		return true
+	}
+	for k := range strings.SplitSeq(key, KeySeparator) {
+		if !strings.HasPrefix(k, "ClusterRole/") && !strings.HasPrefix(k, "Role/") {
+			continue
+		}
+		i, found := slices.BinarySearchFunc(p.roles, k, func(r role, k string) int { return strings.Compare(r.key, k) })
+		if !found || !p.roles[i].held {
+			return false
+		}
+	}
+	return true
+}
+
 // clusterWideAtMost reports whether a role counts as given cluster-wide.
 func (r *role) clusterWideAtMost() bool {
 	return r.Namespace == "" && r.bound != boundInNamespace

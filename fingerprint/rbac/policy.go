@@ -65,6 +65,7 @@ type role struct {
 	key    string
 	exists bool
 	bound  bound
+	held   bool // by somebody
 	rules  []rbacv1.PolicyRule
 
 	inNamespace, clusterWide Power
@@ -122,6 +123,7 @@ func New(o Objects) (*Policy, error) {
 			kind = boundClusterWide
 		}
 		p.roles[b.role].bound |= kind
+		p.roles[b.role].held = p.roles[b.role].held || len(b.subjects) > 0
 		for j := range b.subjects {
 			p.bind(&b.subjects[j], b.Namespace, int32(i))
 		}

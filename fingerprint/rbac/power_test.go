@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 )
 
@@ -252,5 +253,39 @@ func TestPowerText(t *testing.T) {
 	}
 	if s := Class(200).String(); s != "Class(200)" {
 		t.Errorf("an unknown class is %q", s)
+	}
+}
+
+// A key is bound while every role of it is bound to somebody.
+func TestKeyBound(t *testing.T) {
+	subject := []rbacv1.Subject{{Kind: "User", Name: "alice"}}
+	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "shop"} }
+	ref := func(kind, name string) rbacv1.RoleRef { return rbacv1.RoleRef{Kind: kind, Name: name} }
+	p, err := New(Objects{
+		Roles: []rbacv1.Role{{ObjectMeta: named("used")}, {ObjectMeta: named("left")}, {ObjectMeta: named("empty")}},
+		RoleBindings: []rbacv1.RoleBinding{
+			{ObjectMeta: named("a"), RoleRef: ref("Role", "used"), Subjects: subject},
+			{ObjectMeta: named("b"), RoleRef: ref("ClusterRole", "view"), Subjects: subject},
+			{ObjectMeta: named("c"), RoleRef: ref("Role", "empty")},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]bool{
+		"Role/shop/used":                  true,
+		"ClusterRole/view,Role/shop/used": true,
+		"ClusterRole/view,Role/shop/left": false,
+		"Role/shop/empty":                 false,
+		"Role/shop/gone":                  false,
+		"system:masters":                  true,
+		"unknown":                         true,
+	} {
+		if got := p.KeyBound(key); got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+	if !(*Policy)(nil).KeyBound("Role/shop/gone") {
+		t.Error("nobody knows, and it is not bound")
 	}
 }

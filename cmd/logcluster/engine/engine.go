@@ -16,6 +16,7 @@ import (
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
+	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
 
 // Config is the configuration of the stages. It must be valid.
@@ -73,6 +74,7 @@ func New(cfg Config, policies fingerprint.Policies, observer Observer) *Engine {
 	book := verdict.New(cfg.Cluster.Window)
 	detector := anomaly.New(cfg.Anomaly, baselines)
 	detector.SetSuppressions(book)
+	detector.SetBindings(bindings{policies})
 	return &Engine{
 		windows:      cluster.New(cfg.Cluster),
 		baselines:    baselines,
@@ -110,6 +112,15 @@ func (e *Engine) Advance() { e.windows.Advance(visitor{e}) }
 // [cluster.Windows.Finish].
 func (e *Engine) Finish() { e.windows.Finish(visitor{e}) }
 
+// bindings answer for the detector which roles are still bound. The policy can
+// tell of a key only that was made by one.
+type bindings struct{ policies fingerprint.Policies }
+
+// Bound implements [anomaly.Bindings].
+func (b bindings) Bound(key *fingerprint.ClusterKey, at int64) bool {
+	return key.RoleSource != rbac.SourceRBAC || b.policies.At(key.Tenant, at).KeyBound(key.Role)
+}
+
 // visitor is the engine as the windows see it.
 type visitor struct{ *Engine }
 
@@ -124,6 +135,10 @@ func (v visitor) Evaluate(ev *cluster.Evaluation) {
 	if mark > v.retrained {
 		v.retrain(mark)
 	}
+	if ev.Scale != cluster.Short {
+		v.detector.Note(ev, nil)
+		return
+	}
 	result := v.detector.Evaluate(ev)
 	v.book.Observe(&result, v.baselines)
 	if v.observer.Found != nil {
@@ -131,10 +146,10 @@ func (v visitor) Evaluate(ev *cluster.Evaluation) {
 	}
 }
 
-// retrain fits the baselines anew and, from time to time, learns which roles are
+// retrain fits the baselines anew, takes note of new levels, and, from time to time, learns which roles are
 // alike.
 func (e *Engine) retrain(mark int64) {
-	e.baselines.Retrain(mark)
+	e.detector.Shifted(e.baselines.Retrain(mark))
 	e.retrained = mark
 	e.forget()
 	if mark-mark%e.learnEvery <= e.learned {
@@ -147,6 +162,12 @@ func (e *Engine) retrain(mark int64) {
 			continue
 		}
 		families := e.families.Learn(tenant, mark, roles)
+		e.baselines.SetFamilies(tenant, func(role string) string {
+			if f := families.Of(role); f != nil {
+				return f.ID
+			}
+			return ""
+		})
 		if e.observer.Learned != nil {
 			e.observer.Learned(families)
 		}
