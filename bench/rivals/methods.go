@@ -81,35 +81,49 @@ func (g *gaussian) clone() method {
 // modified z-score of Iglewicz and Hoaglin (1993).
 type robust struct {
 	ring
-	values []float32
+	sorted [][]float32 // the windows of each series, ascending
+	near   []float32   // scratch
 }
 
 func (r *robust) score(series int, n float64) (z, expected float64, ok bool) {
-	k := r.kept()
-	if k < least {
+	if r.kept() < least {
 		return 0, 0, false
 	}
-	if series >= len(r.past) {
+	if series >= len(r.sorted) {
 		return n / leastSigma, 0, true
 	}
-	r.values = append(r.values[:0], r.past[series][:k]...)
-	centre := middle(r.values)
-	mean := 0.0
-	for i, v := range r.values {
-		d := math.Abs(float64(v) - centre)
-		mean += d / float64(k)
-		r.values[i] = float32(d)
-	}
-	scale := 1.4826 * middle(r.values)
-	if scale == 0 {
-		scale = 1.2533 * mean
-	}
+	centre, scale := r.spread(r.sorted[series])
 	return (n - centre) / math.Max(scale, leastSigma), centre, true
 }
 
-// middle is the median; it sorts the values.
+// spread returns the median of ascending values and the scale of their deviations
+// from it, which two pointers walk outwards from the middle in ascending order.
+func (r *robust) spread(v []float32) (centre, scale float64) {
+	centre = middle(v)
+	mean := 0.0
+	r.near = r.near[:0]
+	lo, _ := slices.BinarySearch(v, float32(centre))
+	hi := lo
+	for lo--; len(r.near) < len(v); {
+		var d float32
+		if hi >= len(v) || lo >= 0 && float32(centre)-v[lo] < v[hi]-float32(centre) {
+			d = float32(centre) - v[lo]
+			lo--
+		} else {
+			d = v[hi] - float32(centre)
+			hi++
+		}
+		mean += float64(d) / float64(len(v))
+		r.near = append(r.near, d)
+	}
+	if scale = 1.4826 * middle(r.near); scale == 0 {
+		scale = 1.2533 * mean
+	}
+	return centre, scale
+}
+
+// middle is the median of ascending values.
 func middle(v []float32) float64 {
-	slices.Sort(v)
 	m := len(v) / 2
 	if len(v)%2 == 1 {
 		return float64(v[m])
@@ -118,14 +132,29 @@ func middle(v []float32) float64 {
 }
 
 func (r *robust) learn(counts []float64) {
+	k := r.kept()
 	for i, n := range counts {
-		r.put(i, n)
+		if len(r.sorted) <= i {
+			r.sorted = append(r.sorted, make([]float32, k, Trailing)) // zeros so far
+		}
+		old := r.put(i, n)
+		v := r.sorted[i]
+		if k == Trailing {
+			at, _ := slices.BinarySearch(v, float32(old))
+			v = slices.Delete(v, at, at+1)
+		}
+		at, _ := slices.BinarySearch(v, float32(n))
+		r.sorted[i] = slices.Insert(v, at, float32(n))
 	}
 	r.windows++
 }
 
 func (r *robust) clone() method {
-	return &robust{ring: ring{r.windows, slices.Clone(r.past)}}
+	c := &robust{ring: ring{r.windows, slices.Clone(r.past)}}
+	for _, v := range r.sorted {
+		c.sorted = append(c.sorted, append(make([]float32, 0, Trailing), v...))
+	}
+	return c
 }
 
 // ewma is the exponentially weighted mean and variance (Finch 2009, Incremental

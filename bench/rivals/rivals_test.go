@@ -44,15 +44,15 @@ type run struct {
 	kept   int64   // bytes
 }
 
-// measured runs f and returns its cost an event and what it keeps alive.
+// measured runs f and returns its cost an event, and what the state that it
+// returns keeps alive.
 func measured(events int, f func() any) (cost float64, kept int64) {
-	before := heap()
 	begun := time.Now()
 	state := f()
 	took := time.Since(begun)
-	after := heap()
+	with := heap()
 	runtime.KeepAlive(state)
-	return float64(took.Nanoseconds()) / float64(events), max(after-before, 0)
+	return float64(took.Nanoseconds()) / float64(events), with - heap()
 }
 
 func heap() int64 {
@@ -61,9 +61,6 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
-
-// thresholds are what the rivals are tried at; the best one of these is shown.
-var thresholds = []float64{2.5, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64}
 
 // TestRivals prints the detection beside its rivals, all on the same events
 // (make detection):
@@ -85,7 +82,7 @@ func TestRivals(t *testing.T) {
 		judge := func(rule rivals.Rule) detection.Report {
 			return detection.Judge(r.Labels, rule.Alerts(tried.scores), start, end)
 		}
-		best, quiet := choose(judge, ours.report.FalsePerDay.Value)
+		best, quiet := rivals.Choose(judge, ours.report.FalsePerDay.Value)
 		for _, z := range []float64{2.5, 4, 8} {
 			tried.report = judge(rivals.Fair(z))
 			tried.row(w, fmt.Sprint(z))
@@ -93,7 +90,7 @@ func TestRivals(t *testing.T) {
 		tried.report = judge(rivals.Fair(best))
 		tried.row(w, fmt.Sprintf("%v (best)", best))
 		tried.report = judge(rivals.Fair(quiet))
-		tried.row(w, fmt.Sprintf("%.0f (as quiet)", quiet))
+		tried.row(w, fmt.Sprintf("%.3g (as quiet)", quiet))
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
@@ -106,25 +103,6 @@ ends, and is not told again for 2 hours. best: the threshold with the highest F1
 and precision on these very labels, in the rival's favour. as quiet: the lowest one with no
 more false alerts a day than ours.
 `
-
-// choose returns the threshold with the best F1, and the lowest one that is as
-// quiet as ours.
-func choose(judge func(rivals.Rule) detection.Report, false_ float64) (best, quiet float64) {
-	f1 := -1.0
-	for _, z := range thresholds {
-		p := judge(rivals.Fair(z))
-		if s := p.Recall.Value + p.Precision.Value; s > 0 {
-			if f := 2 * p.Recall.Value * p.Precision.Value / s; f > f1 {
-				best, f1 = z, f
-			}
-		}
-	}
-	quiet = thresholds[0]
-	for quiet < 1e9 && judge(rivals.Fair(quiet)).FalsePerDay.Value > false_ {
-		quiet *= 1.1
-	}
-	return best, quiet
-}
 
 func runOurs(r *stream.Recording) run {
 	out := run{name: "logcluster"}
@@ -144,13 +122,11 @@ func runRival(r *stream.Recording, rival *rivals.Rival) run {
 	out := run{name: rival.Name}
 	var scores []rivals.Score
 	out.cost, out.kept = measured(len(r.Items), func() any {
-		rival.Feed(r.Items, func(s rivals.Score) { scores = append(scores, s) })
-		return rival
+		own := rival.Clone()
+		own.Feed(r.Items, func(s rivals.Score) { scores = append(scores, s) })
+		return own
 	})
 	out.scores = scores
-	for i := range scores {
-		out.kept -= int64(120 + 16*len(scores[i].Subjects)) // the list of scores is ours
-	}
 	return out
 }
 
