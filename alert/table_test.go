@@ -7,6 +7,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/cluster"
 )
 
 func TestWriteLine(t *testing.T) {
@@ -74,5 +75,40 @@ func BenchmarkFrom(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		From(a, DefaultConfig(), nil)
+	}
+}
+
+// What an alert was found by, as it stands below its line.
+func TestWriteFacts(t *testing.T) {
+	a := From(with(func(a *anomaly.Anomaly) {
+		a.Objects = []anomaly.Share{{Name: "payments/key", Share: 0.5, Usual: 0.02}}
+		a.New = []cluster.Novelty{{Feature: cluster.NewSubjectSources, Subject: "alice", What: "203.0.113.7"}}
+		a.BeganAt, a.Like = at("02:18:10"), "ClusterRole/backup"
+		a.Parts, a.Cut = []anomaly.Part{{Cluster: a.Cluster, Z: 4}}, 3
+		a.Evidence = []cluster.Sample{{
+			Time: at("02:18:12").UnixNano(), Offset: 17, Subject: "alice", Verb: "get", Namespace: "payments", Object: "key",
+			Address: "203.0.113.7", Code: 403, Denied: true,
+		}}
+	}), DefaultConfig(), nil)
+	a.LogQL = "{}"
+	var b strings.Builder
+	if err := WriteFacts(&b, &a, LineStyle{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `    description  events: 124, expected 0 (95 % within 0 to 2), z +11.2, p 1e-29, in 5 min
+                 objects: 57, expected 1 (95 % within 0 to 3), z +9.0, p 1e-19, in 5 min
+    subjects     system:serviceaccount:image-scanner:image-scanner (96 %, usually 50 %)
+                 alice (4 %)
+    objects      payments/key (50 %, usually 2 %)
+    new          alice from 203.0.113.7
+    like         ClusterRole/backup
+    began        2026-11-03T02:18:10Z
+    parts        ClusterRole/scanner: read secrets, z +4.0
+                 and 3 more
+    evidence     2026-11-03T02:18:12Z alice get payments/key → 403 refused from 203.0.113.7, line 17
+    query        {}
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }

@@ -73,19 +73,16 @@ func keyOf(labels map[string]string) string {
 func annotationsOf(a *alert.Alert) map[string]string {
 	out := map[string]string{
 		"summary":       a.Summary,
-		"description":   describe(a),
-		"subjects":      subjectLines(a.Subjects),
-		"parts":         partLines(a.Parts),
 		"logql":         a.LogQL,
 		"logql_history": alert.HistoryQuery(a),
 		"z":             fmt.Sprintf("%.1f", a.Z),
 		"rank":          fmt.Sprint(a.Rank),
 		"id":            a.ID,
 	}
+	for _, f := range alert.Explain(a) {
+		out[f.Name] = strings.Join(f.Lines, "\n")
+	}
 	for name, value := range out {
-		if value == "" {
-			delete(out, name)
-		}
 		out[name] = unbrace(value)
 	}
 	return out
@@ -103,32 +100,6 @@ func linkTo(page, cluster string) string {
 	}
 	u.Fragment = cluster
 	return u.String()
-}
-
-// describe has one line for each driving feature.
-func describe(a *alert.Alert) string {
-	var b strings.Builder
-	for _, f := range a.Features {
-		fmt.Fprintf(&b, "%s: %.4g, expected %.4g (95 %% within %.4g to %.4g), z %+.1f\n",
-			f.Name, f.Observed, f.Expected, f.Low, f.High, f.Z)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func subjectLines(subjects []alert.Subject) string {
-	lines := make([]string, len(subjects))
-	for i, s := range subjects {
-		lines[i] = fmt.Sprintf("%s (%.0f %%)", s.Name, 100*s.Share)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func partLines(parts []alert.Part) string {
-	lines := make([]string, len(parts))
-	for i, p := range parts {
-		lines[i] = fmt.Sprintf("%s: %s %s, z %+.1f", p.Role, p.Access, p.Resource, p.Z)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // unbrace takes the braces of templates apart: Alertmanager does not evaluate

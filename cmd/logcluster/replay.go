@@ -17,7 +17,8 @@ Files are read in the order given, as one stream. Plain text, gzip and zstd are
 told apart by content. Each line is an audit.k8s.io Event or EventList.
 
 Where the data goes: the result to stdout, nothing anywhere else. With --output
-table it is one line for each change of an alert, for a person; with --output
+table it is one line for each change of an alert, for a person, and with
+--explain all that it was found by, below the line where it fires; with --output
 json one object a line, with the fields that Loki receives. A summary goes to
 stderr. With --labels the detection is judged by labelled incidents: recall,
 recall by chance, precision, alerts a day, time to detect; after the table on
@@ -43,6 +44,7 @@ func newReplay(t terminal, logs *logFlags) *cobra.Command {
 	flags.StringVar(&o.Decisions, "decisions", "", "journal (`file`) of a run, to repeat its role policies and limits instead of the configuration's")
 	cmd.MarkFlagsMutuallyExclusive("decisions", "rbac")
 	flags.StringVar(&o.Labels, "labels", "", "`file` of labelled incidents (JSON) to judge the detection by")
+	flags.BoolVar(&o.Explain, "explain", false, "write below each alert that fires what it was found by: features, who, what is new, evidence, query (table only)")
 	flags.StringVar(&o.Tenant, "tenant", "", `tenant of all events (default "default")`)
 	s := addSettings(cmd, true)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {

@@ -35,8 +35,10 @@ type ReplayOptions struct {
 	// Output receives the alerts, as a table for people or as JSON lines.
 	Output io.Writer
 	JSON   bool
-	// Style is how the lines of the table look.
-	Style alert.LineStyle
+	// Style is how the lines of the table look; Explain writes below each alert
+	// that fires what it was found by.
+	Style   alert.LineStyle
+	Explain bool
 	// Tenant is the tenant of all events; empty means "default".
 	Tenant string
 	// Decisions is the journal of the run that is to be repeated: its role
@@ -244,7 +246,11 @@ func (r *replay) found(_ *cluster.Evaluation, res anomaly.Result) {
 
 func (r *replay) write(a *alert.Alert) error {
 	if !r.o.JSON {
-		return alert.WriteLine(r.out, a, r.o.Style)
+		err := alert.WriteLine(r.out, a, r.o.Style)
+		if err == nil && r.o.Explain && a.State == string(anomaly.Firing) {
+			err = alert.WriteFacts(r.out, a, r.o.Style)
+		}
+		return err
 	}
 	line, err := jsonLines.Marshal(a)
 	if err != nil {

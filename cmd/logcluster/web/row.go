@@ -149,7 +149,7 @@ func names(all []alert.Subject) []subject {
 }
 
 func newRecord(e *alert.Record) record {
-	r := record{At: e.Time.Format("15:04:05"), Subject: e.Subject, Did: e.Verb, Source: e.Source}
+	r := record{At: e.Time.Format("15:04:05"), Subject: e.Subject, Did: e.Verb, Source: e.Source, Place: alert.Place(e)}
 	if on := strings.Trim(e.Namespace+"/"+e.Object, "/"); on != "" {
 		r.Did += " " + on
 	}
@@ -158,12 +158,6 @@ func newRecord(e *alert.Record) record {
 	}
 	if e.Denied {
 		r.Code = strings.TrimSpace(r.Code + " refused")
-	}
-	switch {
-	case e.Partition != nil && e.Offset != nil:
-		r.Place = fmt.Sprintf("%s/%d at %d", e.Topic, *e.Partition, *e.Offset)
-	case e.Offset != nil:
-		r.Place = fmt.Sprintf("line %d", *e.Offset)
 	}
 	return r
 }
