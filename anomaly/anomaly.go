@@ -72,7 +72,8 @@ type Anomaly struct {
 	// Like is the role key that the subject's behaviour is most alike, where that
 	// is not its own; else empty.
 	Like string
-	// Parts are other clusters of the same story, Cut how many more there are.
+	// Parts are other clusters of the same story, at most 10; Cut is how many more
+	// there are.
 	Parts []Part
 	Cut   int
 	// Trend is the driving feature's observed value in the last windows,
@@ -86,6 +87,19 @@ type Anomaly struct {
 	// LevelShift marks an anomaly that was resolved because its level lasted and
 	// was accepted as the new usual.
 	LevelShift bool
+	// Repeats is how often it fired before, not long after it was resolved. What
+	// does so again and again goes on firing for longer each time.
+	Repeats int
+	// PastCut marks an anomaly of which people were not told because there were
+	// too many at once (see [Config.TopK]); Rank is 0.
+	PastCut bool
+	// Summary marks the one anomaly of a tenant that stands for all those past the
+	// cut: Parts are the first of them, the most severe first, and Cut is how many
+	// more there are. Cluster is no cluster then but a name for it (its role is
+	// [SummaryRole]), and the only feature is their number. It fires when the first
+	// is cut, and is resolved when none is left. Sinks deliver it as they do any
+	// other.
+	Summary bool
 	// Suppressed says why nobody is told: a verdict or a maintenance window.
 	// Empty when people are.
 	Suppressed string

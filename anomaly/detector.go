@@ -20,7 +20,9 @@ type Detector struct {
 	suppressions Suppressions
 	bindings     Bindings
 	tenants      map[string]*tenant
-	scratch      []cluster.Count
+	// scratch and steps are used again.
+	scratch []cluster.Count
+	steps   []uint32
 }
 
 // tenant is what the detector remembers of one tenant.
@@ -32,32 +34,14 @@ type tenant struct {
 	tracks  map[fingerprint.ID]*track
 	stories []*Story // by number
 	number  int64    // of the last story
+	told    []int64  // when people were told of something, within the last window
+	summary Summary
 }
 
 // New returns a detector that judges by the store's baselines. The
 // configuration must be valid.
 func New(cfg Config, store *baseline.Store) *Detector {
 	return &Detector{cfg: cfg, store: store, tenants: make(map[string]*tenant)}
-}
-
-// Result is what one evaluation came to.
-type Result struct {
-	Tenant     string
-	Start, End time.Time
-	// Evaluated is how many clusters were judged, those that are unusually
-	// absent included; Exceedances is how many of them were beyond |z| 2.5.
-	Evaluated, Exceedances int
-	// Learning tells that the tenant's learning period is not over.
-	Learning bool
-	// Changes are the anomalies that were resolved, then those that fired, each
-	// in order of rank.
-	Changes []Anomaly
-	// Top are the tenant's anomalies of this evaluation, pending and firing, at
-	// most [Config.TopK], by rank.
-	Top []Anomaly
-	// Firing are all anomalies that are firing, by rank, those past the cut
-	// (rank 0) included.
-	Firing []Anomaly
 }
 
 // Evaluate judges one window of the short scale of one tenant, together with
@@ -83,12 +67,13 @@ func (d *Detector) Evaluate(ev *cluster.Evaluation) Result {
 	j.age()
 	resolved := j.resolve()
 	fired := j.fire()
-	top, firing := j.rank(resolved, fired)
-	return Result{
+	j.tell()
+	r := Result{
 		Tenant: ev.Tenant, Start: unix(ev.Start), End: unix(ev.End),
 		Evaluated: j.evaluated, Exceedances: j.exceedances, Learning: j.learning,
-		Changes: j.changes, Top: top, Firing: firing,
 	}
+	j.rank(&r, resolved, fired)
+	return r
 }
 
 // Forget removes everything about a tenant that is not evaluated any more.

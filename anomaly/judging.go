@@ -27,13 +27,14 @@ type judging struct {
 	candidates             []candidate
 	judged                 int // the candidates that the short scale knows of, ascending by cluster
 	evaluated, exceedances int
-	changes                []Anomaly
+	news                   []*Story // that people are told of now
 }
 
 // candidate is a cluster that may be unlike itself, or has been lately.
 type candidate struct {
 	cluster *fingerprint.ClusterKey
 	window  *cluster.Window // of the short scale; empty when it has no events
+	recent  *Recent         // nil when nothing is remembered
 	track   *track
 	said    [cluster.NumScales]said
 	tests   int // opinions of all scales
@@ -83,22 +84,22 @@ func (j *judging) heard(id fingerprint.ID) bool {
 
 // present judges a cluster that has events.
 func (j *judging) present(w *cluster.Window) {
-	j.remember(w)
+	r := j.remember(w)
 	j.evaluated++
 	x := j.store.Expect(j.ev, w)
 	if j.tracks[w.Cluster.ID] == nil && x.Usual(w) && !j.heard(w.Cluster.ID) {
 		return
 	}
-	c := candidate{cluster: w.Cluster, window: w}
+	c := candidate{cluster: w.Cluster, window: w, recent: r}
 	s := &c.said[cluster.Short]
 	s.Verdict = judge(&x, w, nil, j.lacks(w.Cluster.ID))
 	if s.LogP < 0 {
 		s.born = x.Born()
 		s.speaks = x.Deviates(s.Driver, &w.Fresh, j.fraction, s.Up, freshP)
 		o, _ := x.Opinion(s.Driver, w)
-		s.Observed = o.Observed
+		s.Observed, s.Expected = o.Observed, o.Expected
 		s.enough = j.enough(&o, s.Up)
-		s.account = j.account(&x, w, nil, &s.Verdict, j.ev)
+		s.account.Features = explain(&x, w, nil, &s.Verdict, j.ev)
 	}
 	j.combine(&c)
 }
@@ -123,7 +124,7 @@ func (j *judging) absent(a *baseline.Absent) {
 	r.Events = pushed(r.Events, 0)
 	j.evaluated++
 	j.tests(r, a, j.ev)
-	c := candidate{cluster: a.Cluster, window: &nothing}
+	c := candidate{cluster: a.Cluster, window: &nothing, recent: r}
 	if !j.lacks(a.Cluster.ID) && j.bound(a.Cluster, j.ev.End) {
 		// The last window with events ended at r.End; they may have been the first
 		// of it.
@@ -133,8 +134,7 @@ func (j *judging) absent(a *baseline.Absent) {
 		s.Verdict = Verdict{LogP: a.Tails(silent / window).LogP(), Driver: cluster.Events, Opinions: 1}
 		s.silent, s.speaks, s.enough = true, true, time.Duration(silent) >= j.cfg.AbsentAfter
 		if baseline.Magnitude(s.LogP) > baseline.Exceedance {
-			s.account = j.account(&a.Expectation, &nothing, nil, &s.Verdict, j.ev)
-			s.account.Subjects = r.Top
+			s.account = j.missing(a, r, &s.Verdict, j.ev)
 		}
 	}
 	j.combine(&c)
@@ -159,7 +159,7 @@ func (j *judging) elsewhere(h *Heard, scale cluster.Scale) {
 		}
 	}
 	j.evaluated++
-	j.combine(&candidate{cluster: h.Cluster, window: &nothing})
+	j.combine(&candidate{cluster: h.Cluster, window: &nothing, recent: j.recent[id]})
 }
 
 // combine joins what the scales say into one z: the most unlikely feature of all
@@ -224,7 +224,7 @@ func (j *judging) age() {
 		if tr.at != j.ev.End {
 			j.turn(tr)
 		}
-		if tr.Story == 0 && !j.lately(tr) && j.ev.End-tr.ResolvedAt > int64(j.cfg.CoolDown)+j.ev.End-j.ev.Start {
+		if tr.Story == 0 && !j.lately(tr) && j.ev.End-tr.ResolvedAt > 2*int64(j.cfg.CoolDown) {
 			delete(j.tracks, id)
 		}
 	}

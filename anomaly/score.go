@@ -17,8 +17,8 @@ type Verdict struct {
 	LogP   float64
 	Driver cluster.Feature
 	Up     bool // more than expected, else less
-	// Observed is the driver's value.
-	Observed float64
+	// Observed is the driver's value, Expected its predictive median.
+	Observed, Expected float64
 	// Opinions is how many features have an opinion: of so many is the driver the
 	// most unlikely.
 	Opinions int
@@ -62,14 +62,14 @@ func (v *Verdict) alone(tests int) float64 {
 
 // explain returns the features that are beyond the exceedance, most deviating
 // first, and at least the driver.
-func explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, v *Verdict, scale cluster.Scale) []Feature {
+func explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, v *Verdict, ev *cluster.Evaluation) []Feature {
 	var out []Feature
 	add := func(o *baseline.Opinion, subject string) {
 		if o.Feature != v.Driver && math.Abs(o.Z) <= baseline.Exceedance {
 			return
 		}
 		out = append(out, Feature{
-			Name: featureNames[o.Feature], Scale: scale, Observed: o.Observed, Expected: o.Expected,
+			Name: featureNames[o.Feature], Scale: ev.Scale, Window: length(ev), Observed: o.Observed, Expected: o.Expected,
 			Low: o.Low, High: o.High, Z: o.Z, LogP: o.LogP, Subject: subject,
 		})
 	}

@@ -21,6 +21,8 @@ type TenantState struct {
 	Window  int64  // length of that one
 	Views   []View // of the scales from medium on
 	Number  int64  // of the last story
+	Told    []int64
+	Summary Summary
 	Recent  []RecentState
 	Tracks  []Track // ascending by cluster
 	Stories []Story // ascending by number
@@ -37,14 +39,12 @@ func (d *Detector) Snapshot() DetectorState {
 	var st DetectorState
 	for _, name := range slices.Sorted(maps.Keys(d.tenants)) {
 		tn := d.tenants[name]
-		ts := TenantState{Name: name, End: tn.end, Window: tn.window, Number: tn.number}
+		ts := TenantState{Name: name, End: tn.end, Window: tn.window, Number: tn.number, Told: slices.Clone(tn.told), Summary: tn.summary}
 		for s := cluster.Medium; s < cluster.NumScales; s++ {
 			ts.Views = append(ts.Views, tn.views[s])
 		}
 		for _, id := range slices.Sorted(maps.Keys(tn.recent)) {
-			r := *tn.recent[id]
-			r.Events = slices.Clone(r.Events)
-			ts.Recent = append(ts.Recent, RecentState{Cluster: id, Recent: r})
+			ts.Recent = append(ts.Recent, RecentState{Cluster: id, Recent: tn.recent[id].clone()})
 		}
 		for _, id := range slices.Sorted(maps.Keys(tn.tracks)) {
 			tr := tn.tracks[id].Track
@@ -79,7 +79,7 @@ func (d *Detector) Restore(st DetectorState) error {
 
 func (ts *TenantState) tenant() (*tenant, error) {
 	tn := &tenant{
-		end: ts.End, window: ts.Window, number: ts.Number,
+		end: ts.End, window: ts.Window, number: ts.Number, told: slices.Clone(ts.Told), summary: ts.Summary,
 		recent: make(map[fingerprint.ID]*Recent, len(ts.Recent)),
 		tracks: make(map[fingerprint.ID]*track, len(ts.Tracks)),
 	}
@@ -93,8 +93,7 @@ func (ts *TenantState) tenant() (*tenant, error) {
 		tn.views[int(cluster.Medium)+i] = ts.Views[i]
 	}
 	for _, r := range ts.Recent {
-		kept := r.Recent
-		kept.Events = slices.Clone(r.Events)
+		kept := r.clone()
 		tn.recent[r.Cluster] = &kept
 	}
 	for _, t := range ts.Tracks {
@@ -128,4 +127,14 @@ func (v *View) check() error {
 		}
 	}
 	return nil
+}
+
+// clone returns a copy that shares nothing that changes.
+func (r *Recent) clone() Recent {
+	c := *r
+	c.Events = slices.Clone(r.Events)
+	for f := range c.Usual.Facets {
+		c.Usual.Facets[f] = slices.Clone(r.Usual.Facets[f])
+	}
+	return c
 }

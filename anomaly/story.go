@@ -15,9 +15,11 @@ import (
 // Story is what one alert tells: a lead anomaly, fixed at firing, and the
 // clusters that join it while it lasts. It is a part of [DetectorState].
 //
-// A cluster joins when it exceeds in the same direction and
-//   - its most active subject is the lead's: one actor, many resources;
+// A cluster joins when it is no more severe than the story and
+//   - its most active subject is the lead's: one actor, many resources; or an
+//     unusual source address or object has most of the events of both;
 //   - both fell silent and have the same role: one component died;
+//   - both are new, under the same role, at the same time: a new version;
 //   - failures drive both: what many clients run into has one cause;
 //   - it belongs to a part of Kubernetes that acts on what others have written,
 //     and does more of what it always does (see reactive).
@@ -25,72 +27,113 @@ type Story struct {
 	Number    int64
 	ID        string
 	Lead      fingerprint.ID
-	Subject   string // the lead's most active subject when it fired
 	Role      string
 	Driver    cluster.Feature
 	Scale     cluster.Scale // that made it fire
-	Up        bool
+	Up, New   bool
 	Severity  Severity
 	Learning  bool
 	StartedAt int64
 	FiredAt   int64
-	Parts     []fingerprint.ID // in the order of joining
+	// Subject, Source and Object have most of the lead's events; the latter two
+	// only where that is unusual. Empty where none has.
+	Subject, Source, Object string
+	Parts                   []fingerprint.ID // in the order of joining
+
+	// Told tells that people know of it, PastCut that it was not among the first
+	// [Config.TopK]; Suppressed says why nobody is told at the moment.
+	Told, PastCut bool
+	Suppressed    string
 }
 
 // fire makes stories of the tracks that are ready, heaviest first, and lets
-// others join.
+// others join. It returns the new ones.
 func (j *judging) fire() []*Story {
 	var fired []*Story
-	for _, tr := range j.sorted(func(tr *track) bool { return tr.weight > 0 && tr.Story == 0 }) {
+	free := func(tr *track) bool { return tr.weight > 0 && tr.Story == 0 }
+	for _, tr := range j.sorted(free) {
 		if s := j.storyOf(tr); s != nil {
-			tr.Story = s.Number
-			s.Parts = append(s.Parts, tr.Cluster.ID)
+			s.join(tr)
 		} else if tr.ready && !j.cooling(tr) && !j.waits(tr) {
-			fired = append(fired, j.tell(tr))
+			fired = append(fired, j.lead(tr))
 		}
 	}
 	// Those that were looked at before their lead fired join it too.
-	for _, tr := range j.sorted(func(tr *track) bool { return tr.weight > 0 && tr.Story == 0 }) {
+	for _, tr := range j.sorted(free) {
 		if s := j.storyOf(tr); s != nil {
-			tr.Story = s.Number
-			s.Parts = append(s.Parts, tr.Cluster.ID)
+			s.join(tr)
 		}
 	}
 	return fired
 }
 
-// tell begins a story with tr as its lead.
-func (j *judging) tell(tr *track) *Story {
+func (s *Story) join(tr *track) {
+	tr.Story = s.Number
+	s.Parts = append(s.Parts, tr.Cluster.ID)
+}
+
+// lead begins a story with tr as its lead.
+func (j *judging) lead(tr *track) *Story {
 	j.number++
 	s := &Story{
 		Number: j.number, ID: identity(tr.Cluster, tr.StartedAt), Lead: tr.Cluster.ID,
-		Role: tr.Cluster.Role, Driver: tr.Driver, Scale: tr.due, Up: tr.Z > 0,
+		Role: tr.Cluster.Role, Driver: tr.Driver, Scale: tr.due, Up: tr.Z > 0, New: tr.New,
 		Severity: severityOf(tr, j.learning), Learning: j.learning,
 		StartedAt: tr.StartedAt, FiredAt: j.ev.End,
+		Source: unusual(tr.Peak.Sources), Object: unusual(tr.Peak.Objects),
 	}
 	if len(tr.Peak.Subjects) > 0 {
 		s.Subject = tr.Peak.Subjects[0].Name
+	}
+	if tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < 2*int64(j.cfg.CoolDown) {
+		tr.Repeats = min(tr.Repeats+1, maxRepeats)
+	} else {
+		tr.Repeats = 0
 	}
 	tr.Story = s.Number
 	j.stories = append(j.stories, s)
 	return s
 }
 
-// storyOf returns the story that a track belongs to, nil when there is none.
+// unusual returns the name that has most of a window's events, where it usually
+// has less than half as many; else it is empty.
+func unusual(shares []Share) string {
+	if len(shares) == 0 || shares[0].Share <= 0.5 || shares[0].Usual < 0 || shares[0].Usual > shares[0].Share/2 {
+		return ""
+	}
+	return shares[0].Name
+}
+
+// storyOf returns the story that a track belongs to, nil when there is none. What
+// nobody is told of takes in nothing that people are to be told of.
 func (j *judging) storyOf(tr *track) *Story {
+	severity := severityOf(tr, j.learning)
 	for _, s := range j.stories {
-		if s.Up != (tr.Z > 0) {
+		if s.Up != (tr.Z > 0) || severity.order() > s.Severity.order() || !j.same(s, tr) {
 			continue
 		}
-		switch {
-		case s.Subject != "" && len(tr.Peak.Subjects) > 0 && tr.Peak.Subjects[0].Name == s.Subject,
-			!s.Up && s.Role == tr.Cluster.Role,
-			s.Driver == cluster.Failed && tr.Driver == cluster.Failed,
-			s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr.Cluster, tr.Peak.Subjects):
-			return s
+		if s.Suppressed != "" {
+			if _, ok := j.suppressed(tr); !ok {
+				continue
+			}
 		}
+		return s
 	}
 	return nil
+}
+
+// same reports whether a track tells the same as a story.
+func (j *judging) same(s *Story, tr *track) bool {
+	switch {
+	case s.Subject != "" && len(tr.Peak.Subjects) > 0 && tr.Peak.Subjects[0].Name == s.Subject,
+		s.Source != "" && unusual(tr.Peak.Sources) == s.Source,
+		s.Object != "" && unusual(tr.Peak.Objects) == s.Object,
+		!s.Up && s.Role == tr.Cluster.Role,
+		s.New && tr.New && s.Role == tr.Cluster.Role && tr.StartedAt-s.StartedAt <= j.window,
+		s.Driver == cluster.Failed && tr.Driver == cluster.Failed:
+		return true
+	}
+	return s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr.Cluster, tr.Peak.Subjects)
 }
 
 // cooling reports whether a track fired not long ago for the same feature and is
@@ -105,8 +148,9 @@ func (j *judging) cooling(tr *track) bool {
 func (j *judging) resolve() []*Story {
 	var resolved []*Story
 	j.stories = slices.DeleteFunc(j.stories, func(s *Story) bool {
+		hold := j.hold(j.tracks[s.Lead])
 		for _, id := range s.members() {
-			if j.lasts(j.tracks[id], s.Scale) {
+			if j.lasts(j.tracks[id], s.Scale, hold) {
 				return false
 			}
 		}
@@ -114,6 +158,22 @@ func (j *judging) resolve() []*Story {
 		return true
 	})
 	return resolved
+}
+
+// maxRepeats is when a hold cannot grow any more.
+const maxRepeats = 16
+
+// hold is how long a story goes on firing after it was conspicuous at the short
+// scale: [Config.ResolveAfter], and four times as long each time that it comes
+// again soon, up to the cool-down. So what flaps becomes one alert that stays.
+func (j *judging) hold(lead *track) int64 {
+	hold := int64(j.cfg.ResolveAfter)
+	for range lead.Repeats {
+		if hold = 4 * hold; hold >= int64(j.cfg.CoolDown) {
+			return max(int64(j.cfg.CoolDown), int64(j.cfg.ResolveAfter))
+		}
+	}
+	return hold
 }
 
 // close releases the tracks of a resolved story.

@@ -22,15 +22,18 @@ type Track struct {
 	Counted, Beyond [cluster.NumScales]uint64
 	// Reached has a bit for each scale at which it could fire in this life.
 	Reached uint8
-	// Z to Features are of the last window beyond the exceedance.
-	Z, LogP  float64
-	Driver   cluster.Feature
-	Scale    cluster.Scale
-	Features []Feature
-	// Peak is what there is to tell of the window with the highest |z|, PeakLogP is
-	// its p-value.
-	Peak     Account
-	PeakLogP float64
+	// Z to Scale are of the last window beyond the exceedance.
+	Z, LogP float64
+	Driver  cluster.Feature
+	Scale   cluster.Scale
+	// New tells that it is about what was never seen before.
+	New bool
+	// Last is what there is to tell of that window, Peak that of the one with the
+	// highest |z|; PeakLogP is the p-value of the latter.
+	Last, Peak Account
+	PeakLogP   float64
+	// BeganAt is when the driver changed, zero while no window showed it.
+	BeganAt int64
 	// Trend is of Driver at Scale, since it drives; unused for events of the short
 	// scale.
 	Trend []float64
@@ -44,6 +47,8 @@ type Track struct {
 	ResolvedAt   int64
 	CooledLogP   float64
 	CooledDriver cluster.Feature
+	// Repeats is how often it fired again soon after it was resolved.
+	Repeats int
 }
 
 // track is a Track, and what is known in the evaluation in hand only.
@@ -63,11 +68,13 @@ func (j *judging) exempt(c *candidate, s cluster.Scale) bool {
 	if v.born {
 		return true
 	}
-	news := v.Driver >= cluster.NewFingerprints && v.Driver < cluster.NumFeatures
-	if !news && reactive(k, c.track.Peak.Subjects) {
+	if isNew(v.Driver) {
+		return true
+	}
+	if reactive(k, c.track.Peak.Subjects) {
 		return false
 	}
-	return news || k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate
+	return k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate
 }
 
 // turn begins an evaluation of a track.
@@ -102,17 +109,42 @@ func (j *judging) step(c *candidate, cutoff float64) {
 	}
 	tr.Z, tr.LogP = c.z, c.logP
 	tr.weight = j.weight(tr)
-	account := c.said[c.scale].account
-	tr.Features = account.Features
-	if c.logP < tr.PeakLogP || tr.Peak.Subjects == nil {
-		tr.PeakLogP, tr.Peak = c.logP, account
-	}
+	tr.New = isNew(tr.Driver) || c.said[c.scale].born
+	j.note(c)
 	for s := range cluster.NumScales {
 		if s == cluster.Short || j.fresh[s] {
 			j.count(tr, c, s, cutoff)
 		}
 	}
 }
+
+// note keeps what there is to tell of a window that goes beyond.
+func (j *judging) note(c *candidate) {
+	tr, s := c.track, &c.said[c.scale]
+	if c.scale == cluster.Short && !s.silent {
+		var usual *Usual
+		if c.recent != nil {
+			usual = &c.recent.Usual
+		}
+		j.recount(&s.account, c.window, &s.Verdict, usual, j.ev.Start, j.ev.End)
+	}
+	tr.Last = s.account
+	if c.logP < tr.PeakLogP || tr.Peak.Features == nil {
+		tr.PeakLogP, tr.Peak = c.logP, s.account
+	}
+	// While the window shows the change, more of what came after it tells better
+	// when it was.
+	start := j.ev.Start
+	if c.scale != cluster.Short {
+		start = j.views[c.scale].Start
+	}
+	if s.account.BeganAt != 0 && (tr.BeganAt == 0 || tr.BeganAt > start) {
+		tr.BeganAt = s.account.BeganAt
+	}
+}
+
+// isNew reports whether a feature counts things never seen before.
+func isNew(f cluster.Feature) bool { return f >= cluster.NewFingerprints && f < cluster.NumFeatures }
 
 // push adds a value of the driver to the trend.
 func (tr *track) push(v float64) {
@@ -167,18 +199,18 @@ func (j *judging) lately(tr *track) bool {
 }
 
 // lasts reports whether a track still holds up a story that fired because of a
-// scale. At that scale it does so for [Config.ResolveAfter] after it exceeded, or
+// scale. At that scale it does so for hold after it exceeded, or
 // at a longer one, for as many evaluations as it may take to fire. Another scale
 // holds it only while it exceeds, and only where it could have fired by itself:
 // a short burst is not over with the day that contains it.
-func (j *judging) lasts(tr *track, because cluster.Scale) bool {
+func (j *judging) lasts(tr *track, because cluster.Scale, hold int64) bool {
 	if tr.Shifted {
 		return false
 	}
 	for s := range cluster.NumScales {
 		switch {
 		case s == cluster.Short:
-			if j.ev.End-tr.ExceededAt < int64(j.cfg.ResolveAfter) {
+			if j.ev.End-tr.ExceededAt < hold {
 				return true
 			}
 		case s == because:
@@ -202,7 +234,7 @@ func (j *judging) waits(tr *track) bool {
 func (tr *track) begin(end int64) {
 	tr.StartedAt, tr.PeakLogP, tr.Reached, tr.Shifted = end, 0, 0, false
 	tr.Counted, tr.Beyond = [cluster.NumScales]uint64{}, [cluster.NumScales]uint64{}
-	tr.Peak, tr.Trend = Account{}, nil
+	tr.Last, tr.Peak, tr.Trend, tr.BeganAt = Account{}, Account{}, nil, 0
 }
 
 // freshP is how unlikely (one-sided) the newest panes must be by themselves.

@@ -115,16 +115,22 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 	}
 	h := Heard{Cluster: w.Cluster, Verdict: v}
 	if i := slices.IndexFunc(findings, func(f baseline.Finding) bool { return f.Feature == v.Driver }); i >= 0 {
-		h.Observed = findings[i].Observed
+		h.Observed, h.Expected = findings[i].Observed, findings[i].Expected
 		h.Speaks, h.Enough = n.grows(&h), true
 	} else {
 		h.Speaks = x.Deviates(v.Driver, &w.Fresh, n.fraction, v.Up, freshP)
 		o, _ := x.Opinion(v.Driver, w)
-		h.Observed = o.Observed
+		h.Observed, h.Expected = o.Observed, o.Expected
 		h.Enough = n.enough(&o, v.Up)
 	}
 	if h.Speaks {
-		h.Account = n.account(&x, w, findings, &v, n.ev)
+		var usual *Usual
+		if r := n.recent[w.Cluster.ID]; r != nil {
+			usual = &r.Usual
+		}
+		h.Features = explain(&x, w, findings, &v, n.ev)
+		h.findingsOf(findings)
+		n.recount(&h.Account, w, &h.Verdict, usual, n.ev.Start, n.ev.End)
 	}
 	n.next.Heard = append(n.next.Heard, h)
 }
@@ -156,9 +162,14 @@ func (n *noting) absent(a *baseline.Absent) {
 		return
 	}
 	h := Heard{Cluster: a.Cluster, Verdict: v, Speaks: true, Enough: silent >= float64(n.cfg.AbsentAfter), Silent: true}
-	h.Account = n.account(&a.Expectation, &nothing, nil, &v, n.ev)
-	h.Subjects = r.Top
+	h.Account = n.missing(a, r, &v, n.ev)
 	n.next.Heard = append(n.next.Heard, h)
+}
+
+// missing is the account of a silence.
+func (d *Detector) missing(a *baseline.Absent, r *Recent, v *Verdict, ev *cluster.Evaluation) Account {
+	began := r.End - d.tenant(ev.Tenant).window // the last event was in the first pane of the last window with events
+	return Account{Features: explain(&a.Expectation, &nothing, nil, v, ev), Subjects: r.Usual.top(), BeganAt: max(began, 0)}
 }
 
 // tests notes whether the longest silence that is looked at could fire at a scale.
