@@ -15,14 +15,15 @@ import (
 // Story is what one alert tells: a lead anomaly, fixed at firing, and the
 // clusters that join it while it lasts. It is a part of [DetectorState].
 //
-// A cluster joins when it is no more severe than the story and
+// A cluster joins when it is no more severe than the story, goes the same way, and
 //   - its most active subject is the lead's: one actor, many resources; or an
 //     unusual source address or object has most of the events of both;
 //   - both fell silent and have the same role: one component died;
 //   - both are new, under the same role, at the same time: a new version;
-//   - failures drive both: what many clients run into has one cause;
-//   - it belongs to a part of Kubernetes that acts on what others have written,
-//     and does more of what it always does (see reactive).
+//   - failures drive both: what many clients run into has one cause.
+//
+// A part of Kubernetes that acts on what others have written, and does more of what
+// it always does (see reactive), joins any story of more.
 type Story struct {
 	Number    int64
 	ID        string
@@ -109,7 +110,7 @@ func unusual(shares []Share) string {
 func (j *judging) storyOf(tr *track) *Story {
 	severity := severityOf(tr, j.learning)
 	for _, s := range j.stories {
-		if s.Up != (tr.Z > 0) || severity.order() > s.Severity.order() || !j.same(s, tr) {
+		if s.Up != (tr.Z > 0) || !tr.reacts() && (severity.order() > s.Severity.order() || !j.same(s, tr)) {
 			continue
 		}
 		if s.Suppressed != "" {
@@ -133,7 +134,13 @@ func (j *judging) same(s *Story, tr *track) bool {
 		s.Driver == cluster.Failed && tr.Driver == cluster.Failed:
 		return true
 	}
-	return s.Up && tr.Driver < cluster.NewFingerprints && reactive(tr.Cluster, tr.Peak.Subjects)
+	return false
+}
+
+// reacts reports whether a track only does more of what it always does, in answer
+// to others: it belongs to whatever story is running.
+func (tr *track) reacts() bool {
+	return tr.Z > 0 && !isNew(tr.Driver) && reactive(tr.Cluster, tr.Peak.Subjects)
 }
 
 // cooling reports whether a track fired not long ago for the same feature and is

@@ -227,7 +227,7 @@ func (j *judging) lasts(tr *track, because cluster.Scale, hold int64) bool {
 // waits reports whether a cluster that only reacts is still to wait for its
 // cause to fire: for one window.
 func (j *judging) waits(tr *track) bool {
-	return j.ev.End-tr.StartedAt < j.ev.End-j.ev.Start && tr.Driver < cluster.NewFingerprints && reactive(tr.Cluster, tr.Peak.Subjects)
+	return j.ev.End-tr.StartedAt < j.window && tr.reacts()
 }
 
 // begin starts a new life.
