@@ -7,14 +7,6 @@ import (
 	"github.com/logcluster/logcluster/cluster"
 )
 
-// The prior of a cluster's level, in events and windows: half an event in one
-// window, the Gamma(½, 1) prior of a Poisson rate. It gives a cluster an
-// opinion from its second window and is forgotten after a few.
-const (
-	priorCount   = 0.5
-	priorWindows = 1
-)
-
 // fitter fits the predictive distributions of one tenant's clusters at one scale
 // and for the windows of one cell.
 type fitter struct {
@@ -23,35 +15,41 @@ type fitter struct {
 	grid *grid
 	cell int64 // of the windows that are predicted
 	last int64 // cell of the last window in the baseline
+
+	others group // the like of the cluster in hand
 }
 
 // fit fills h's prediction.
+//
+// A level is what the cluster did at this time of the day, drawn to what it does
+// overall, drawn to what its like do (see [level]). What is not known of it
+// widens the band like a varying rate: Var(mean)/mean² = (1/mean + dispersion)/n
+// for a mean that rests on n windows, so the predictive distribution of a
+// gamma-Poisson rate is again a negative binomial (Gelman et al., Bayesian Data
+// Analysis, 2.6), and of two moments here.
 func (f *fitter) fit(h *history) {
 	p := &h.prediction
 	p.lived = f.live.lived(h)
+	f.others = f.population.others(h)
 	if h.spreadCell != f.last {
 		f.fitSpread(h)
 		h.spreadCell = f.last
 	}
-	near, nearWindows, seenBefore := f.near(h)
+	near := f.near(h)
 	weight := f.hourWeight()
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
-		overall := (float64(h.total.Sum[i]) + priorCount) / (p.lived + priorWindows)
-		mean := (near[i] + weight*overall) / (nearWindows + weight)
-		// What is not known of the mean widens the band like a varying rate:
-		// Var(mean)/mean² = (1/mean + dispersion)/n for a mean of n windows.
-		n := math.Min(p.lived+priorWindows, nearWindows+weight)
 		spread := h.spread[i]
-		if !seenBefore {
-			spread += unseenHour
-		}
-		p.counts[i] = f.grid.at(mean, spread+(1/mean+spread)/n)
+		own := f.others.levelOf(i, spread)
+		mean := (near.sum[i] + weight*own.mean(float64(h.total.Sum[i]), p.lived)) / (near.windows + weight)
+		n := math.Min(p.lived+own.windows, near.windows+weight)
+		window := 1/mean + spread // the squared variation of one
+		p.counts[i] = f.grid.at(mean, spread+near.unknown(window)+window/n)
 	}
-	p.denied = fitShare(&h.total, cluster.Denied, h.total.DeniedEvents, f.prior.denied[p.class])
-	p.failed = fitShare(&h.total, cluster.Failed, h.total.FailedEvents, f.prior.failed[p.class])
+	p.denied = fitShare(&h.total, cluster.Denied, h.total.DeniedEvents, f.prior.share(&f.others, p.class, cluster.Denied))
+	p.failed = fitShare(&h.total, cluster.Failed, h.total.FailedEvents, f.prior.share(&f.others, p.class, cluster.Failed))
 }
 
 // hourWeight is [Config.HourWeight] in windows of the scale: the configured
@@ -66,21 +64,49 @@ func asCount(f cluster.Feature) bool {
 	return f != cluster.Denied && f != cluster.Failed && int(f) < counted
 }
 
-// unseenHour is added to the dispersion for an hour of the day at which the
-// cluster has not been seen yet: its level may be several times another one,
-// as with the first working morning after a night.
-const unseenHour = 1.0
+const (
+	// unseenHour is the dispersion for a time of the day at which the cluster has
+	// not been seen yet, on such a day: its level may be several times another one,
+	// as with the first working morning after a night, or the first weekend.
+	unseenHour = 1.0
+	// otherDays is the weight of a working day at the weekend, and the other way
+	// round: what little is known of the one, the other tells.
+	otherDays = 0.25
+)
+
+// nearby is what is known of the time around a cell.
+type nearby struct {
+	sum     [counted]float64
+	windows float64
+	// before is how many of the windows are of earlier days of the same kind; -1
+	// where times of the day are all alike.
+	before float64
+}
+
+// unknown is what the dispersion has more of for a level at this time of the day
+// that was seen in a few windows only: unseenHour with none, and with n windows
+// what the credibility of their mean leaves of it.
+func (n *nearby) unknown(window float64) float64 {
+	if n.before < 0 {
+		return 0
+	}
+	return window / (window/unseenHour + n.before)
+}
 
 // near sums the windows around this time of the day: the cell before, this and
-// the next one on earlier days, and the cell before and this one today. It
-// reports also whether there was such a day. With the calendar off there is
-// only today.
-func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBefore bool) {
+// the next one on earlier days, and the cell before and this one today. Days of
+// the other kind (working days, weekends) count for less. With the calendar off
+// there is only today.
+func (f *fitter) near(h *history) nearby {
+	near := nearby{before: -1}
+	slots, weekend := f.time.slots(), f.time.weekend(f.cell)
 	aside := int64(1)
-	if f.time.hours && f.time.slots() < 3 {
+	if f.time.hours && slots < 3 {
 		aside = 0
 	}
-	seenBefore = !f.time.hours
+	if slots > 1 {
+		near.before = 0
+	}
 	for days := int64(0); ; days++ {
 		at := f.time.daysBefore(f.cell, days)
 		if at+aside < h.born {
@@ -88,11 +114,19 @@ func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBe
 		}
 		for cell := at - aside; cell <= at+aside; cell++ {
 			n := f.live.of(h, cell)
-			windows += n
-			seenBefore = seenBefore || n > 0 && days > 0
+			if n == 0 {
+				continue
+			}
+			weight := 1.0
+			if f.time.weekend(cell) != weekend {
+				weight = otherDays
+			} else if days > 0 && slots > 1 {
+				near.before += n
+			}
+			near.windows += weight * n
 			if c := h.cell(cell); c != nil {
 				for i, v := range c.Sum {
-					sum[i] += float64(v)
+					near.sum[i] += weight * float64(v)
 				}
 			}
 		}
@@ -100,14 +134,21 @@ func (f *fitter) near(h *history) (sum [counted]float64, windows float64, seenBe
 			break
 		}
 	}
-	return sum, windows, seenBefore
+	return near
 }
 
 // sums are the counts of the cells at one time of the day, and their live
 // windows.
 type sums struct {
-	of      [counted]uint64
+	of      [counted]float64
 	windows float64
+}
+
+func (s *sums) add(o *sums, weight float64) {
+	s.windows += weight * o.windows
+	for i, v := range o.of {
+		s.of[i] += weight * v
+	}
 }
 
 // fitSpread fits the dispersions: how much the windows varied around what the
@@ -116,10 +157,14 @@ type sums struct {
 //
 //	dispersion = Σ((x − μ)² − μ) / Σ μ²
 //
-// drawn towards the tenant's typical dispersion by DispersionWeight windows.
+// drawn towards the typical dispersion of its like by DispersionWeight windows.
 func (f *fitter) fitSpread(h *history) {
 	var excess, scale [counted]float64
-	daily := f.daily(h)
+	daily, typical := f.daily(h), f.prior.spreads(&f.others)
+	var levels [counted]level
+	for i := range counted {
+		levels[i] = f.others.levelOf(i, typical[i])
+	}
 	next := 0
 	for _, l := range f.live.cells {
 		n := f.live.of(h, l.Cell)
@@ -133,9 +178,9 @@ func (f *fitter) fitSpread(h *history) {
 		if next < len(h.cells) && h.cells[next].Cell == l.Cell {
 			own = &h.cells[next]
 		}
-		f.addSpread(h, l.Cell, n, own, daily, &excess, &scale)
+		f.addSpread(h, l.Cell, n, own, daily, &levels, &excess, &scale)
 	}
-	for i := range counted {
+		for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
@@ -144,46 +189,55 @@ func (f *fitter) fitSpread(h *history) {
 			own = math.Max(excess[i]/scale[i], 0)
 		}
 		n, k := float64(h.total.Windows), f.cfg.DispersionWeight
-		h.spread[i] = (n*own + k*f.prior.spread[i]) / (n + k)
+		h.spread[i] = (n*own + k*typical[i]) / (n + k)
 	}
 }
 
 var noCell Cell
 
-// daily returns the sums of what the cluster has lived, by time of the day. It is
-// valid until the next call.
+// daily returns the sums of what the cluster has lived by time of the day, first
+// those of working days, then those of weekends. It is valid until the next call.
 func (f *fitter) daily(h *history) []sums {
 	slots := int(f.time.slots())
-	f.slots = slices.Grow(f.slots[:0], slots)[:slots]
+	f.slots = slices.Grow(f.slots[:0], 2*slots)[:2*slots]
 	clear(f.slots)
 	for i := range h.cells {
 		c := &h.cells[i]
-		s := &f.slots[f.time.slot(c.Cell)]
+		s := &f.slots[f.place(c.Cell, slots)]
 		for k, v := range c.Sum {
-			s.of[k] += v
+			s.of[k] += float64(v)
 		}
 	}
 	for i := len(f.live.cells) - 1; i >= 0 && f.live.cells[i].Cell >= h.born; i-- {
 		cell := f.live.cells[i].Cell
-		f.slots[f.time.slot(cell)].windows += f.live.of(h, cell)
+		f.slots[f.place(cell, slots)].windows += f.live.of(h, cell)
 	}
 	return f.slots
 }
 
+// place is where a cell is among the sums of daily.
+func (f *fitter) place(cell int64, slots int) int {
+	at := int(f.time.slot(cell))
+	if f.time.weekend(cell) {
+		at += slots
+	}
+	return at
+}
+
 // addSpread adds one cell of n windows to the sums of fitSpread.
-func (f *fitter) addSpread(h *history, cell int64, n float64, own *Cell, daily []sums, excess, scale *[counted]float64) {
+func (f *fitter) addSpread(h *history, cell int64, n float64, own *Cell, daily []sums, levels *[counted]level, excess, scale *[counted]float64) {
 	var near sums
-	slot, slots := int(f.time.slot(cell)), len(daily)
+	slots := len(daily) / 2
+	at := f.place(cell, slots)
+	slot, kind := at%slots, at-at%slots
 	aside := 0
 	if slots >= 3 {
 		aside = 1
 	}
 	for k := slot - aside; k <= slot+aside; k++ {
-		s := &daily[(k+slots)%slots]
-		near.windows += s.windows
-		for i, v := range s.of {
-			near.of[i] += v
-		}
+		place := (k + slots) % slots
+		near.add(&daily[place+kind], 1)
+		near.add(&daily[place+slots-kind], otherDays)
 	}
 	near.windows -= n
 	weight := f.hourWeight()
@@ -191,43 +245,10 @@ func (f *fitter) addSpread(h *history, cell int64, n float64, own *Cell, daily [
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
-		overall := (float64(h.total.Sum[i]-own.Sum[i]) + priorCount) / (h.prediction.lived - n + priorWindows)
-		mean := (float64(near.of[i]-own.Sum[i]) + weight*overall) / (near.windows + weight)
-		excess[i] += float64(own.Square[i]) - 2*mean*float64(own.Sum[i]) + n*mean*mean - n*mean
+		sum := float64(own.Sum[i])
+		overall := levels[i].mean(float64(h.total.Sum[i])-sum, h.prediction.lived-n)
+		mean := (near.of[i] - sum + weight*overall) / (near.windows + weight)
+		excess[i] += float64(own.Square[i]) - 2*mean*sum + n*mean*mean - n*mean
 		scale[i] += n * mean * mean
 	}
-}
-
-// share is the Beta distribution of a share. The zero value has no opinion.
-type share struct{ alpha, beta float64 }
-
-// The prior of a share: worth this many events at the tenant's share for the
-// class, and windows whose shares correlate as if they had this concentration.
-const (
-	shareEvents        = 2
-	shareConcentration = 20
-	shareWindows       = 10
-)
-
-// fitShare fits a beta distribution to the share of a feature among the events;
-// crossed is the sum over windows of the feature times the events.
-//
-// Its mean is the share so far, drawn to the prior. Its concentration is what
-// the windows' variation leaves (the intraclass correlation ρ by moments,
-// concentration 1/ρ − 1), and never more than the events that were seen: what
-// was never seen in 10 events may well come in the eleventh.
-func fitShare(m *Moments, of cluster.Feature, crossed uint64, prior float64) share {
-	x, xx, xn := float64(m.Sum[of]), float64(m.Square[of]), float64(crossed)
-	n, nn := float64(m.Sum[cluster.Events]), float64(m.Square[cluster.Events])
-	mean := (x + shareEvents*prior) / (n + shareEvents)
-	between := mean * (1 - mean)
-	rho := 1.0 / (1 + shareConcentration)
-	if pairs := nn - n; pairs > 0 && between > 0 {
-		residual := xx - 2*mean*xn + mean*mean*nn
-		own := math.Min(math.Max((residual/between-n)/pairs, 1e-6), 1)
-		weight := float64(m.Windows)
-		rho = (weight*own + shareWindows*rho) / (weight + shareWindows)
-	}
-	concentration := math.Min(math.Max(1/rho-1, 0.05), n+shareEvents)
-	return share{alpha: mean * concentration, beta: (1 - mean) * concentration}
 }

@@ -81,6 +81,11 @@ type history struct {
 	// history: spreadCell is the last one.
 	spread     [counted]float64
 	spreadCell int64
+	// told are the logarithms of the dispersions as the others know them, when
+	// settled: since the last retrain.
+	told    [counted]float32
+	settled bool
+	group   *group // of its family; nil when it is alone
 
 	prediction Prediction
 }

@@ -46,8 +46,9 @@ func (s *Store) newPopulation(scale cluster.Scale, window int64) population {
 	p := population{
 		scale: scale, time: newCalendar(scale, window, s.cfg.Calendar),
 		clusters: make(map[fingerprint.ID]*history), rates: newRates(), expectedEpoch: -1,
+		prior: priors{groups: make(map[groupKey]*group)},
 	}
-	p.prior.reset()
+	p.pool()
 	p.rates.refit(s.grid)
 	return p
 }
@@ -85,7 +86,7 @@ func find(rows []row, id fingerprint.ID) (int, bool) {
 
 // learn lets the waiting windows in. All of them are first clipped by the
 // baseline in force, which has seen none of them.
-func (p *population) learn(s *Store, at int64) {
+func (p *population) learn(s *Store, tn *tenant, at int64) {
 	taken := 0
 	for taken < len(p.waiting) {
 		w := &p.waiting[taken]
@@ -99,12 +100,13 @@ func (p *population) learn(s *Store, at int64) {
 		return
 	}
 	for i := range p.waiting[:taken] {
-		p.add(s, &p.waiting[i])
+		p.add(s, tn, &p.waiting[i])
 	}
 	p.waiting = slices.Delete(p.waiting, 0, taken)
 	p.forget(p.time.at(at - int64(s.cfg.History)))
 	p.rates.refit(s.grid)
-	p.prior.refit(p.order)
+	p.settle()
+	p.pool()
 }
 
 // clip bounds what outliers teach: a count beyond ClipZ enters as the count at
@@ -139,7 +141,7 @@ func (p *population) clip(s *Store, w *waiting) {
 }
 
 // add lets one window in.
-func (p *population) add(s *Store, w *waiting) {
+func (p *population) add(s *Store, tn *tenant, w *waiting) {
 	cell := p.time.at(w.start)
 	born := make([]bool, len(w.rows))
 	for i := range w.rows {
@@ -147,6 +149,7 @@ func (p *population) add(s *Store, w *waiting) {
 		h := p.clusters[r.key.ID]
 		if born[i] = h == nil; born[i] {
 			h = p.bear(r.key, cell)
+			p.join(h, tn.families)
 		}
 		if !h.excludes(cell) {
 			h.add(cell, &r.counts)

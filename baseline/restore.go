@@ -49,6 +49,7 @@ func (s *Store) restore(st *TenantState) (*tenant, error) {
 		if err := tn.scales[scale].restore(&st.Scales[scale], keys); err != nil {
 			return nil, fmt.Errorf("%v scale: %w", scale, err)
 		}
+		tn.scales[scale].regroup(tn.families)
 		tn.scales[scale].rates.refit(s.grid)
 	}
 	return tn, nil
@@ -81,9 +82,6 @@ func (p *population) restore(st *PopulationState, keys map[fingerprint.ID]*finge
 		}
 		p.waiting = append(p.waiting, w)
 	}
-	if err := p.prior.restore(&st.Priors); err != nil {
-		return err
-	}
 	if err := p.rates.restore(&st.Rates); err != nil {
 		return err
 	}
@@ -106,22 +104,18 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 		cells: slices.Clone(st.Cells), excluded: slices.Clone(st.Excluded),
 		spread: [counted]float64(st.Spread), spreadCell: st.SpreadCell,
 	}
+	if st.Told != nil {
+		if len(st.Told) != counted {
+			return nil, errVersion
+		}
+		h.told, h.settled = [counted]float32(st.Told), true
+	}
 	h.prediction.class = classOf(key)
 	h.prediction.epoch = -1
 	for i := range h.cells {
 		h.total.add(&h.cells[i].Moments)
 	}
 	return h, nil
-}
-
-func (p *priors) restore(st *PriorState) error {
-	if len(st.Denied) != classes || len(st.Failed) != classes || len(st.Spread) != counted {
-		return errVersion
-	}
-	p.denied = [classes]float64(st.Denied)
-	p.failed = [classes]float64(st.Failed)
-	p.spread = [counted]float64(st.Spread)
-	return nil
 }
 
 func (r *rates) restore(st *RatesState) error {

@@ -34,7 +34,6 @@ type PopulationState struct {
 	Live     []LiveCell
 	LiveEver float64
 	Rates    RatesState
-	Priors   PriorState
 }
 
 // WaitingState is a window that the next retrain lets in.
@@ -59,6 +58,7 @@ type HistoryState struct {
 	Excluded   []Span
 	Spread     []float64
 	SpreadCell int64
+	Told       []float32 // nil when not settled
 }
 
 // RatesState are a tenant's rates of new things, by class and kind.
@@ -73,9 +73,6 @@ type RoleState struct {
 	Key   string
 	Rates []RoleRate
 }
-
-// PriorState is what a tenant's clusters have in common.
-type PriorState struct{ Denied, Failed, Spread []float64 }
 
 // Snapshot returns the state.
 func (s *Store) Snapshot() State {
@@ -102,10 +99,6 @@ func (p *population) snapshot() PopulationState {
 		Window: p.time.window, Until: p.until,
 		Live: slices.Clone(p.live.cells), LiveEver: p.live.ever,
 		Rates: p.rates.snapshot(),
-		Priors: PriorState{
-			Denied: slices.Clone(p.prior.denied[:]), Failed: slices.Clone(p.prior.failed[:]),
-			Spread: slices.Clone(p.prior.spread[:]),
-		},
 	}
 	for _, w := range p.waiting {
 		ws := WaitingState{Start: w.start, End: w.end, Rows: make([]RowState, len(w.rows))}
@@ -115,11 +108,15 @@ func (p *population) snapshot() PopulationState {
 		st.Waiting = append(st.Waiting, ws)
 	}
 	for _, h := range p.order {
-		st.Clusters = append(st.Clusters, HistoryState{
+		hs := HistoryState{
 			Cluster: h.key.ID, Born: h.born, BornSeq: h.bornSeq, BornInCell: h.bornInCell,
 			Cells: slices.Clone(h.cells), Excluded: slices.Clone(h.excluded),
 			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell,
-		})
+		}
+		if h.settled {
+			hs.Told = slices.Clone(h.told[:])
+		}
+		st.Clusters = append(st.Clusters, hs)
 	}
 	return st
 }

@@ -74,7 +74,7 @@ func (s *Store) Retrain(at int64) []Shift {
 	s.grid.limit()
 	for _, tn := range s.sorted() {
 		for i := range tn.scales {
-			tn.scales[i].learn(s, at)
+			tn.scales[i].learn(s, tn, at)
 		}
 	}
 	s.epoch++
@@ -99,6 +99,10 @@ func (s *Store) SetFamilies(tenant string, familyOf func(role string) string) {
 			}
 		}
 	}
+	for i := range tn.scales {
+		tn.scales[i].regroup(tn.families)
+	}
+	s.epoch++
 }
 
 // Accept lets a cluster's new level in: its baseline is what it did from since
@@ -112,6 +116,7 @@ func (s *Store) Accept(tenant string, id fingerprint.ID, since int64) {
 		p := &tn.scales[i]
 		if h := p.clusters[id]; h != nil {
 			p.begin(h, p.time.at(since))
+			p.pool()
 		}
 	}
 	s.epoch++
@@ -129,6 +134,7 @@ func (s *Store) Exclude(tenant string, id fingerprint.ID, from, to int64) {
 		p := &tn.scales[i]
 		if h := p.clusters[id]; h != nil {
 			p.exclude(h, Span{First: p.time.at(from), Last: p.time.at(to - 1)})
+			p.pool()
 		}
 	}
 	s.epoch++

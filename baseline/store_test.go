@@ -74,7 +74,7 @@ func opinion(t *testing.T, s *Store, at int64, k *fingerprint.ClusterKey, c clus
 func TestFitOfASteadyCluster(t *testing.T) {
 	s := New(DefaultConfig())
 	rng := rand.New(rand.NewPCG(1, 2))
-	at := steady(s, key(1), 3*288, func(int) uint32 { return 90 + uint32(rng.IntN(21)) })
+	at := steady(s, key(1), 2*288, func(int) uint32 { return 90 + uint32(rng.IntN(21)) })
 	o := opinion(t, s, at, key(1), counts(100), cluster.Events)
 	if math.Abs(o.Expected-100) > 2 || math.Abs(o.Z) > 0.3 {
 		t.Errorf("expected %v with z %v of 100 events, want about 100 and 0", o.Expected, o.Z)
