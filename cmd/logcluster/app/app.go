@@ -98,6 +98,7 @@ func (a *App) buildPipeline() {
 	p.engine = engine.New(a.cfg.engine(), policies, engine.Observer{
 		Found: p.found, Learned: p.board.learned, Forgotten: p.board.forgotten,
 	})
+	p.verdicts = newVerdicts(a.cfg.Verdicts, p.engine.Book())
 	policies.settled = p.settled // partitions may be far apart
 	if a.cfg.Tenants.Overrides != "" {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
@@ -130,7 +131,7 @@ func (a *App) buildSinks() error {
 			return fmt.Errorf("set up Alertmanager: %w", err)
 		}
 		a.alertmanager, p.keeper.alertmanager = sink, sink
-		p.outlets = append(p.outlets, alertmanagerOutlet{sink})
+		p.outlets = append(p.outlets, &alertmanagerOutlet{sink, map[string]bool{}})
 	}
 	if cfg.Alert.Loki.URL != "" {
 		sink, err := loki.New(cfg.Alert.Loki, a.log, a.o.Registry, nil, a.refused)
@@ -209,7 +210,9 @@ func (a *App) restore() (kafka.Offsets, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.pipeline.keepDecisions(j, decided)
+	if err := a.pipeline.keepDecisions(j, decided); err != nil {
+		return nil, errors.Join(fmt.Errorf("take over %s: %w", decisionsFile, err), j.close())
+	}
 	if s == nil {
 		return nil, nil
 	}
@@ -242,6 +245,7 @@ func (a *App) buildSession(resume kafka.Offsets) {
 func (a *App) handler() http.Handler {
 	return web.NewHandler(a.cfg.Web, web.Options{
 		Source:   a.pipeline.board,
+		Verdicts: a.pipeline.verdicts,
 		Roles:    &roleView{a.pipeline.board, a.pipeline.policies},
 		Gatherer: a.o.Registry,
 		Ready:    a.ready,

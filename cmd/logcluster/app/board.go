@@ -9,6 +9,7 @@ import (
 
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -38,6 +39,8 @@ type progress struct {
 	lag       int64 // records, -1 when unknown
 	rate      float64
 	budgets   []cluster.TenantStats
+	verdicts  verdict.Counts
+	inForce   int // suppressions and expected alerts
 }
 
 // standing is the last evaluation of one tenant.

@@ -12,6 +12,7 @@ import (
 	"github.com/logcluster/logcluster/alert/alertmanager"
 	"github.com/logcluster/logcluster/alert/loki"
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
@@ -45,6 +46,9 @@ type Config struct {
 	Baseline baseline.Config `yaml:"baseline"`
 	// Anomaly is when a deviation becomes an alert.
 	Anomaly anomaly.Config `yaml:"anomaly"`
+	// Verdicts is what people decide about alerts: for how long it holds, and when
+	// there is maintenance.
+	Verdicts verdict.Config `yaml:"verdicts"`
 	// Alert is how alerts are written, and where they go.
 	Alert AlertConfig `yaml:"alert"`
 	// Sources says which partitions the others wait for.
@@ -249,6 +253,7 @@ func DefaultConfig() Config {
 		Tenants:     TenantsConfig{Reload: 10 * time.Second},
 		Baseline:    baseline.DefaultConfig(),
 		Anomaly:     anomaly.DefaultConfig(),
+		Verdicts:    verdict.DefaultConfig(),
 		Alert: AlertConfig{
 			Render:       alert.DefaultConfig(),
 			Alertmanager: alertmanager.DefaultConfig(),

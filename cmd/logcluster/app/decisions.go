@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
 )
@@ -29,7 +30,8 @@ type decision struct {
 	// Tenant is whom it concerns; empty means every tenant without a policy of
 	// its own.
 	Tenant string `json:"tenant,omitempty"`
-	// Source is where it came from: files, cluster, audit or limits.
+	// Source is where it came from: files, cluster, audit, limits, verdict or
+	// maintenance.
 	Source string `json:"source"`
 	// Inherits says that the tenant has no policy of its own in the configuration:
 	// it goes on from that of everybody.
@@ -46,6 +48,9 @@ type decision struct {
 	// Limits are the limits of the tenants that have their own; empty but not nil
 	// when none has any more.
 	Limits map[string]cluster.Limits `json:"limits,omitzero"`
+	// Verdict is what a person decided about alerts, or the configuration about
+	// maintenance.
+	Verdict *verdict.Decision `json:"verdict,omitempty"`
 }
 
 // place is where a record lies.
@@ -129,6 +134,11 @@ func readDecisions(r io.Reader) (list []decision, whole int64, err error) {
 		}
 		if d.Source == "" { // some other JSON: it would pass for decisions that change nothing
 			return nil, 0, fmt.Errorf("decision %d: it has no source", len(list)+1)
+		}
+		if d.Verdict != nil {
+			if err := d.Verdict.Validate(); err != nil {
+				return nil, 0, fmt.Errorf("decision %d: %w", len(list)+1, err)
+			}
 		}
 		for _, tenant := range slices.Sorted(maps.Keys(d.Limits)) {
 			limits := d.Limits[tenant]
@@ -231,6 +241,7 @@ func fold(list []decision, before time.Time) []decision {
 		n++
 	}
 	last := lastOf(list[:n])
+	needed := foldVerdicts(list[:n], before)
 	// held are the objects that the decisions kept so far have written, for
 	// anybody: the deletion of anything else says nothing any more.
 	held := map[string]bool{}
@@ -263,7 +274,10 @@ func fold(list []decision, before time.Time) []decision {
 		if last.limits != i {
 			d.Limits = nil
 		}
-		if d.Policy != nil || d.Record != nil || d.Read != nil || d.Limits != nil {
+		if !needed[i] {
+			d.Verdict = nil
+		}
+		if d.Policy != nil || d.Record != nil || d.Read != nil || d.Limits != nil || d.Verdict != nil {
 			out = append(out, d)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -43,23 +44,26 @@ var (
 	tenantsDesc   = desc("tenants", "Tenants in memory.")
 	panesDesc     = desc("open_panes", "Panes that events are still counted into.")
 
-	evaluationsDesc = desc("evaluations_total", "Windows judged.", "tenant")
-	evaluatedDesc   = desc("clusters_evaluated_total", "Clusters judged, over all windows.", "tenant")
-	exceedancesDesc = desc("exceedances_total", "Clusters beyond |z| 2.5, over all windows.", "tenant")
-	firingDesc      = desc("anomalies_firing", "Anomalies that are firing, those past the cut included.", "tenant")
-	changesDesc     = desc("anomaly_changes_total", "Changes of state of anomalies.", "tenant", "state")
-	learningDesc    = desc("learning", "1 while the tenant's learning period lasts.", "tenant")
-	familiesDesc    = desc("role_families", "Role families at the last retrain, those of one role included.", "tenant")
-	familyRolesDesc = desc("role_keys", "Role keys at the last retrain.", "tenant")
-	silhouetteDesc  = desc("role_family_silhouette", "How well the role families of several roles are apart, -1 to 1; without a value where there are none.", "tenant")
-	stabilityDesc   = desc("role_family_stability", "How much the role families agree with those of the retrain before, 0 to 1.", "tenant")
-	budgetUsedDesc  = desc("tenant_budget_used", "What a tenant uses of a budget.", "tenant", "budget")
-	budgetLimitDesc = desc("tenant_budget_limit", "How much of a budget a tenant has.", "tenant", "budget")
-	overflowDesc    = desc("tenant_overflow_events_total", "Events of a tenant that were beyond a budget and are added up in its overflow cluster.", "tenant", "budget")
-	zDesc           = desc("anomaly_zscore", "z-score of the anomalies shown.", "tenant", "cluster", "role", "resource", "access", "state", "severity")
-	rankDesc        = desc("anomaly_rank", "Rank of the anomalies shown, 1 is the most anomalous.", "tenant", "cluster")
-	observedDesc    = desc("anomaly_observed", "What was observed of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
-	expectedDesc    = desc("anomaly_expected", "Predictive median of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
+	evaluationsDesc  = desc("evaluations_total", "Windows judged.", "tenant")
+	evaluatedDesc    = desc("clusters_evaluated_total", "Clusters judged, over all windows.", "tenant")
+	exceedancesDesc  = desc("exceedances_total", "Clusters beyond |z| 2.5, over all windows.", "tenant")
+	firingDesc       = desc("anomalies_firing", "Anomalies that are firing, those past the cut included.", "tenant")
+	changesDesc      = desc("anomaly_changes_total", "Changes of state of anomalies.", "tenant", "state")
+	learningDesc     = desc("learning", "1 while the tenant's learning period lasts.", "tenant")
+	familiesDesc     = desc("role_families", "Role families at the last retrain, those of one role included.", "tenant")
+	familyRolesDesc  = desc("role_keys", "Role keys at the last retrain.", "tenant")
+	silhouetteDesc   = desc("role_family_silhouette", "How well the role families of several roles are apart, -1 to 1; without a value where there are none.", "tenant")
+	stabilityDesc    = desc("role_family_stability", "How much the role families agree with those of the retrain before, 0 to 1.", "tenant")
+	budgetUsedDesc   = desc("tenant_budget_used", "What a tenant uses of a budget.", "tenant", "budget")
+	budgetLimitDesc  = desc("tenant_budget_limit", "How much of a budget a tenant has.", "tenant", "budget")
+	overflowDesc     = desc("tenant_overflow_events_total", "Events of a tenant that were beyond a budget and are added up in its overflow cluster.", "tenant", "budget")
+	verdictsDesc     = desc("verdicts_total", "Verdicts about alerts that came into force since the state began.", "verdict")
+	suppressedDesc   = desc("suppressed_alerts_total", "Alerts that nobody was told of, by what kept people from it: an alert that is expected, a suppression, or maintenance.", "reason")
+	suppressionsDesc = desc("suppressions", "Suppressions and verdicts of expected that are in force.")
+	zDesc            = desc("anomaly_zscore", "z-score of the anomalies shown.", "tenant", "cluster", "role", "resource", "access", "state", "severity")
+	rankDesc         = desc("anomaly_rank", "Rank of the anomalies shown, 1 is the most anomalous.", "tenant", "cluster")
+	observedDesc     = desc("anomaly_observed", "What was observed of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
+	expectedDesc     = desc("anomaly_expected", "Predictive median of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -73,6 +77,7 @@ func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
 		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
+		verdictsDesc, suppressedDesc, suppressionsDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
 	} {
 		out <- d
@@ -86,6 +91,7 @@ func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
 	c.collectEvents(out)
 	c.collectStream(out)
 	c.collectBudgets(out)
+	c.collectVerdicts(out)
 	left := c.maxSeries
 	for _, tenant := range slices.Sorted(maps.Keys(c.board.tenants)) {
 		s := c.board.tenants[tenant]
@@ -146,6 +152,18 @@ func (c *boardCollector) collectStream(out chan<- prometheus.Metric) {
 	gauge(out, clustersDesc, float64(p.stats.Clusters))
 	gauge(out, tenantsDesc, float64(p.stats.Tenants))
 	gauge(out, panesDesc, float64(p.stats.OpenPanes))
+}
+
+// collectVerdicts exports what people have decided.
+func (c *boardCollector) collectVerdicts(out chan<- prometheus.Metric) {
+	p := &c.board.progress
+	for i, w := range verdict.Words {
+		counter(out, verdictsDesc, p.verdicts.Given[i], string(w))
+	}
+	for i, n := range p.verdicts.Suppressed {
+		counter(out, suppressedDesc, n, verdict.Kind(i).String())
+	}
+	gauge(out, suppressionsDesc, float64(p.inForce))
 }
 
 // collectBudgets exports the budgets of all tenants; their number is a budget

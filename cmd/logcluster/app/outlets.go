@@ -12,6 +12,7 @@ import (
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/alert/alertmanager"
 	"github.com/logcluster/logcluster/alert/loki"
+	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/ingest/kafka"
 )
 
@@ -24,12 +25,42 @@ func (o changedOutlet) evaluated(changed, _ []alert.Alert) {
 	}
 }
 
-// alertmanagerOutlet tells Alertmanager what is true.
-type alertmanagerOutlet struct{ sink *alertmanager.Sink }
+// alertmanagerOutlet tells Alertmanager what is true and people are to be told.
+type alertmanagerOutlet struct {
+	sink *alertmanager.Sink
+	// hushed are the alerts that fire and are suppressed, of which Alertmanager has
+	// been told that they are over: it may have heard of them before.
+	hushed map[string]bool
+}
 
-func (o alertmanagerOutlet) evaluated(changed, firing []alert.Alert) {
-	o.sink.Put(changed...)
-	o.sink.Put(firing...)
+// maxHushed bounds what is remembered: beyond it everything is told once more.
+const maxHushed = 10_000
+
+func (o *alertmanagerOutlet) evaluated(changed, firing []alert.Alert) {
+	o.sink.Put(o.heard(changed)...)
+	o.sink.Put(o.heard(firing)...)
+}
+
+// heard returns the alerts that people are told of. What is suppressed is over for
+// them, once, until it is not suppressed any more.
+func (o *alertmanagerOutlet) heard(alerts []alert.Alert) []alert.Alert {
+	out := make([]alert.Alert, 0, len(alerts))
+	for _, a := range alerts {
+		switch {
+		case a.Suppressed == "" || a.State != string(anomaly.Firing):
+			delete(o.hushed, a.ID)
+		case o.hushed[a.ID]:
+			continue
+		default:
+			if len(o.hushed) >= maxHushed {
+				clear(o.hushed)
+			}
+			o.hushed[a.ID] = true
+			a.State, a.ResolvedAt = string(anomaly.Resolved), &a.WindowEnd
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // lokiOutlet writes a line for every change of an alert, and one for every

@@ -40,6 +40,7 @@ type pipeline struct {
 	policies *policies
 	kept     int64 // how long versions of policies are kept, in nanoseconds
 	limits   limits
+	verdicts *verdicts
 	journal  *journal
 	deciding bool // the last decision could not be written down
 	decode   *decodeStage
@@ -69,6 +70,7 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	if err := p.journal.sync(); err != nil {
 		return err
 	}
+	p.verdicts.synced()
 	p.sources.tick(now)
 	p.totals.add(&p.out)
 	p.out.apply(p.engine, p.accepted, p.ahead)
@@ -88,6 +90,9 @@ func (p *pipeline) decide(now time.Time) {
 	err := p.policies.settle(clock)
 	if err == nil {
 		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.Windows())
+	}
+	if err == nil { // whatever the clock says: as soon as it can be
+		err = p.verdicts.settle(p.policies.next(0), p.journal)
 	}
 	if p.journal != nil {
 		if err := p.journal.foldIfDue(time.Unix(0, p.settled())); err != nil {
@@ -112,7 +117,7 @@ func (p *pipeline) settled() int64 {
 
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
 // to their journal.
-func (p *pipeline) keepDecisions(j *journal, decided []decision) {
+func (p *pipeline) keepDecisions(j *journal, decided []decision) error {
 	p.policies.newest = p.engine.Windows().Stats().Newest
 	decided = fold(decided, time.Unix(0, p.settled()))
 	p.policies.restore(decided)
@@ -121,6 +126,12 @@ func (p *pipeline) keepDecisions(j *journal, decided []decision) {
 		p.limits.enact(&decided[i], p.engine.Windows())
 	}
 	p.journal, p.policies.journal = j, j
+	for _, b := range p.verdicts.books() {
+		if err := repeatVerdicts(b, decided); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decodePartition decodes the records of one partition; what is rejected gets a
@@ -196,9 +207,12 @@ func (p *pipeline) report(now time.Time) {
 		p.counted = now
 		p.budgets = p.engine.Windows().AppendTenantStats(nil)
 	}
+	p.verdicts.show(now)
+	said := p.verdicts.current()
 	p.board.advance(progress{
 		totals: p.totals, stats: p.engine.Windows().Stats(), retrained: p.engine.Retrained(),
 		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed), budgets: p.budgets,
+		verdicts: said.counts, inForce: said.inForce,
 	})
 }
 

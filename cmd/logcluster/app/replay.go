@@ -45,6 +45,10 @@ type ReplayOptions struct {
 	// policies and limits are in force instead of the configuration's. Empty for
 	// none. Its tenants must be those of that run.
 	Decisions string
+	// Verdicts is the journal of a run whose verdicts, suppressions and maintenance
+	// windows hold instead of the configuration's, with other role policies and
+	// limits than that run's; empty for none.
+	Verdicts string
 	// Labels is a file of labelled incidents to judge the detection by; empty
 	// for none. The verdict goes to Output after a table, to Notes in JSON mode.
 	Labels string
@@ -114,6 +118,9 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 	r.engine = engine.New(o.Config.engine(), policies, engine.Observer{Found: r.found, Learned: o.Learned})
 	r.engine.Windows().AddSource(0, "replay")
 	if o.Decisions == "" {
+		if err := knownVerdicts(r.engine.Book(), o.Verdicts, o.Config.Verdicts.Maintenance); err != nil {
+			return nil, err
+		}
 		return r, loadPolicies(&o.Config.Roles, policies)
 	}
 	decided, err := readDecisionsFile(o.Decisions)
@@ -126,7 +133,7 @@ func newReplay(o *ReplayOptions) (*replay, error) {
 		limits.enact(&decided[i], r.engine.Windows())
 	}
 	policies.repeat(decided)
-	return r, nil
+	return r, repeatVerdicts(r.engine.Book(), decided)
 }
 
 // run reads, decodes and detects in three goroutines, in order.

@@ -16,6 +16,11 @@ type Config struct {
 	// network policy or an authenticating proxy decide who may read it. Port 0
 	// takes a free one.
 	Listen string `yaml:"listen"`
+	// TokenFile holds the token that whoever decides (verdicts, suppressions) must
+	// send, as "Authorization: Bearer …". It is read again for each decision. Empty
+	// allows decisions from this machine only, which includes kubectl
+	// port-forward; reading is allowed to everybody who reaches the page.
+	TokenFile string `yaml:"token_file"`
 	// Pprof serves /debug/pprof: profiles and the command line of the process.
 	// They tell much about it and cost it time: off by default.
 	Pprof bool `yaml:"pprof"`

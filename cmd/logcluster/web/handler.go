@@ -20,6 +20,9 @@ type Options struct {
 	// Roles is what the page and the API tell of roles, the policy and budgets.
 	// Without it they say that nothing is known.
 	Roles Roles
+	// Verdicts is where people's decisions about alerts go. Without it there is no
+	// such API.
+	Verdicts Verdicts
 	// Gatherer is what /metrics shows.
 	Gatherer prometheus.Gatherer
 	// Ready returns why the process cannot do its work yet or any more, nil
@@ -50,9 +53,9 @@ var security = map[string]string{
 	"Cache-Control":                "no-store",
 }
 
-// maxBody is the most bytes of a request's body that are read: no request here
-// has one.
-const maxBody = 1 << 10
+// maxBody is the most bytes of a request's body that are read: a suppression with
+// as many and as long matchers as there may be.
+const maxBody = 32 << 10
 
 // NewHandler returns the handler of everything that this package serves. It
 // starts nothing and keeps no state.
@@ -63,7 +66,7 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	if o.Roles == nil {
 		o.Roles = noRoles{}
 	}
-	s := &site{Options: o, refresh: cfg.Refresh}
+	s := &site{Options: o, refresh: cfg.Refresh, tokenFile: cfg.TokenFile}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 8,
@@ -77,6 +80,9 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/policy", s.policy)
 	mux.HandleFunc("GET /api/v1/explain", s.explain)
 	mux.HandleFunc("GET /api/v1/tenants", s.tenants)
+	if o.Verdicts != nil {
+		s.routeVerdicts(mux)
+	}
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /live", s.live)
 	mux.HandleFunc("GET /roles", s.rolesPage)
@@ -123,7 +129,8 @@ func probe(check func() error) http.HandlerFunc {
 // site answers from the source. It is safe for concurrent use.
 type site struct {
 	Options
-	refresh time.Duration
+	refresh   time.Duration
+	tokenFile string
 }
 
 func (s *site) page(w http.ResponseWriter, _ *http.Request) { s.draw(w, "anomalies", s.list()) }

@@ -18,6 +18,11 @@
 //	/api/v1/families?tenant=               the role families: [FamiliesAnswer]
 //	/api/v1/policy?tenant=                 the role policy in force: [PolicyAnswer]
 //	/api/v1/tenants?tenant=                budgets and their use: [TenantsAnswer]
+//	/api/v1/verdicts                       what people said of alerts: [VerdictsAnswer];
+//	    POST [VerdictRequest], DELETE /api/v1/verdicts/ID
+//	/api/v1/suppressions                   of what nobody is told: [SuppressionsAnswer];
+//	    POST [SuppressionRequest], DELETE /api/v1/suppressions/ID
+//	/api/v1/maintenance                    when nobody is told, again and again: [MaintenanceAnswer]
 //	/api/v1/explain?tenant=&user=&group=&verb=&resource=&api_group=&subresource=
 //	    &namespace=&name=&path=            what the policy in force says about a
 //	                                       subject or a request: [ExplainAnswer]
@@ -28,6 +33,13 @@
 // the subject may do in the namespace and in the whole cluster, or, without a
 // namespace too, anywhere (then role and power are those of cluster-wide
 // requests). It answers 404 when there is no policy.
+//
+// What decides needs a body of application/json without unknown fields, must not
+// come from a page of another origin, and is allowed to this machine only unless
+// web.token_file is set. It is answered when the decision is written down: 201 or
+// 200; else 400 (it is wrong), 401 and 403 (who asks may not), 404 (no such alert was told
+// lately, no such decision is there), 409 (there is no room), 413 and 415 (the
+// body), 503 (the stream stands still, try again).
 //
 // # Attackers' text
 //
