@@ -73,21 +73,8 @@ type entry struct {
 type Counts struct {
 	// Given are the verdicts that came into force, by their place in [Words].
 	Given [len(Words)]uint64
-	// Standing are the alerts by the verdict that they have now, removed ones not
-	// counted: what the precision is made of.
-	Standing [len(Words)]uint64
 	// Suppressed are the alerts nobody was told of, by [Kind].
 	Suppressed [NumKinds]uint64
-}
-
-// Precision returns the share of true among the alerts with a verdict of true or
-// false, and false when there are none.
-func (c *Counts) Precision() (share float64, ok bool) {
-	right, wrong := float64(c.Standing[True.index()]), float64(c.Standing[False.index()])
-	if right+wrong == 0 {
-		return 0, false
-	}
-	return right / (right + wrong), true
 }
 
 // New returns an empty book for windows of the shortest length.
@@ -244,7 +231,6 @@ func (b *Book) judge(d *Decision, baselines Baselines) {
 	}
 	b.add(e)
 	b.counts.Given[v.Word.index()]++
-	b.counts.Standing[v.Word.index()]++
 	switch {
 	case v.Baseline == LetIn:
 		for _, id := range e.members {
@@ -315,9 +301,6 @@ func (b *Book) remove(name string) {
 	i := slices.IndexFunc(b.entries, func(e *entry) bool { return e.name() == name })
 	if i < 0 {
 		return
-	}
-	if v := b.entries[i].Verdict; v != nil {
-		b.counts.Standing[v.Word.index()]--
 	}
 	b.drop(i)
 }

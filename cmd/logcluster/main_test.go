@@ -75,6 +75,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":   await,
+			"firing":  firing,
 			"setfrom": setFrom,
 		},
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/logcluster/logcluster/cmd/logcluster/web"
 )
 
 // patience is how long a script waits for what another process does.
@@ -57,4 +60,26 @@ func setFrom(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: setfrom NAME FILE")
 	}
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// firing sets a variable to the identity of an alert that the service at an address
+// shows, firing or resolved lately:
+//
+//	firing ADDRESS NAME
+func firing(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: firing ADDRESS NAME")
+	}
+	resp, err := http.Get("http://" + args[0] + "/api/v1/anomalies") //nolint:gosec // the script's own server
+	ts.Check(err)
+	defer resp.Body.Close()
+	var answer web.Answer
+	ts.Check(json.NewDecoder(resp.Body).Decode(&answer))
+	for i := range answer.Anomalies {
+		if answer.Anomalies[i].FiredAt != nil {
+			ts.Setenv(args[1], answer.Anomalies[i].ID)
+			return
+		}
+	}
+	ts.Fatalf("none of %d anomalies has fired", len(answer.Anomalies))
 }

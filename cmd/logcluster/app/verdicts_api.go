@@ -84,13 +84,20 @@ func refusal(err error) error {
 func (v *verdicts) Verdicts() ([]web.Verdict, web.VerdictCounts) {
 	shown := v.current()
 	out := make([]web.Verdict, len(shown.verdicts))
+	var c web.VerdictCounts
 	for i := range shown.verdicts {
 		out[i] = verdictView(&shown.verdicts[i])
+		switch shown.verdicts[i].Verdict.Word {
+		case verdict.True:
+			c.True++
+		case verdict.False:
+			c.False++
+		case verdict.Expected:
+			c.Expected++
+		}
 	}
-	c := web.VerdictCounts{
-		True: shown.counts.Standing[0], False: shown.counts.Standing[1], Expected: shown.counts.Standing[2],
-	}
-	if share, ok := shown.counts.Precision(); ok {
+	if judged := c.True + c.False; judged > 0 {
+		share := float64(c.True) / float64(judged)
 		c.Precision = &share
 	}
 	return out, c

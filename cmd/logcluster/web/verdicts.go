@@ -91,7 +91,7 @@ type Verdict struct {
 	By       string `json:"by,omitempty"`
 }
 
-// VerdictCounts are the alerts by their verdict. Precision is the share of true
+// VerdictCounts are the verdicts that are listed. Precision is the share of true
 // among true and false, null when there are none.
 type VerdictCounts struct {
 	True      uint64   `json:"true"`
