@@ -174,3 +174,51 @@ func contenders(r *stream.Recording) []scenario.Contender {
 	}
 	return out
 }
+
+// TestMadeUpAttacksInCloudTrail prints the same over another kind of log, whose
+// background is made of recorded records (make detection):
+//
+//	go test ./bench/scenario -run MadeUpAttacksInCloudTrail -seeds 100 -v -timeout 30m
+func TestMadeUpAttacksInCloudTrail(t *testing.T) {
+	if *seeds == 0 {
+		t.Skip("a table for people: ask for it with -seeds 100")
+	}
+	dir := filepath.Join(stream.Folder("../.."), "cloudtrail")
+	const backgrounds = 4
+	var spans []span
+	events := 0
+	for i := range backgrounds {
+		w, err := scenario.Trail(dir, uint64(i), 3)
+		if errors.Is(err, os.ErrNotExist) {
+			t.Skipf("the logs are not here (set LOGCLUSTER_DATA): %v", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		events += len(w.Items)
+		from := scenario.TrailBegin.Add(48 * time.Hour).UnixNano()
+		spans = append(spans, span{w, from, from + int64(24*time.Hour)})
+	}
+	begun := time.Now()
+	s := try(t, *seeds, spans, published())
+	fmt.Printf("%d seeds of %d attacks each, in turn in the third day of %d made backgrounds of %d records on average; rivals at the threshold that is best for them on the audit log\n\n",
+		*seeds, *attacks, backgrounds, events/backgrounds)
+	if err := s.WriteText(os.Stdout); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nin %s\n", time.Since(begun).Round(time.Second))
+}
+
+// published are the rivals at their best thresholds on the recording, where it is
+// here; else at 8.
+func published() []scenario.Contender {
+	r, err := stream.Read(filepath.Join(stream.Folder("../.."), "dev"), stream.Options{Keying: stream.ByRole(), Text: true})
+	if err == nil {
+		return contenders(r)
+	}
+	var out []scenario.Contender
+	for _, rival := range rivals.All() {
+		out = append(out, scenario.Contender{Rival: rival, Threshold: 8})
+	}
+	return out
+}
