@@ -119,6 +119,9 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 		h.Speaks, h.Enough = n.grows(&h), true
 	} else {
 		h.Speaks = x.Deviates(v.Driver, &w.Fresh, n.fraction, v.Up, freshP)
+		if x.Born() { // it was born once, though the window contains that for long
+			h.Speaks = w.FirstPane >= n.last.End
+		}
 		o, _ := x.Opinion(v.Driver, w)
 		h.Observed, h.Expected = o.Observed, o.Expected
 		h.Enough = n.enough(&o, v.Up)

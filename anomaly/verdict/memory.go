@@ -98,8 +98,14 @@ func (b *Book) Observe(r *anomaly.Result, baselines Baselines) {
 	for i := range r.Changes {
 		b.see(&r.Changes[i], baselines)
 	}
+	for i := range r.Withheld {
+		b.see(&r.Withheld[i], baselines)
+	}
 	for i := range r.Firing {
 		b.see(&r.Firing[i], baselines)
+	}
+	for i := range r.Unseen {
+		b.see(&r.Unseen[i], baselines)
 	}
 }
 
