@@ -38,6 +38,12 @@ type Config struct {
 	// history with the count at it. Lower resists longer; higher accepts a
 	// lasting new level sooner.
 	ClipZ float64 `yaml:"clip_z"`
+	// LevelShiftAfter is how long (event time) a cluster must be far from its level
+	// before that is its new one: longer than most incidents and batches, and
+	// shorter than a working day, so that what changed in the morning is settled by
+	// the next one. Until then nothing of it is learned. The new level of connect,
+	// escalate and of sensitive resources waits for a verdict.
+	LevelShiftAfter time.Duration `yaml:"level_shift_after"`
 }
 
 // DefaultConfig returns the defaults.
@@ -50,6 +56,7 @@ func DefaultConfig() Config {
 		HourWeight:       24,
 		DispersionWeight: 5,
 		ClipZ:            4,
+		LevelShiftAfter:  6 * time.Hour,
 	}
 }
 
@@ -67,5 +74,6 @@ func (c Config) Validate() error {
 	check(c.HourWeight > 0 && c.HourWeight <= 1e4, "hour_weight: %v is not between 0 and 10000", c.HourWeight)
 	check(c.DispersionWeight >= 0 && c.DispersionWeight <= 1e4, "dispersion_weight: %v is not between 0 and 10000", c.DispersionWeight)
 	check(c.ClipZ >= 2.5 && c.ClipZ <= 40, "clip_z: %v is not between 2.5 and 40", c.ClipZ)
+	check(c.LevelShiftAfter > 0 && c.LevelShiftAfter <= c.History, "level_shift_after: %v is not between 0 and history (%v)", c.LevelShiftAfter, c.History)
 	return errors.Join(errs...)
 }

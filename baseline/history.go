@@ -76,6 +76,7 @@ type history struct {
 	total Moments
 	// excluded are the cells that are kept out, ascending and apart.
 	excluded []Span
+	run      *run // nil while the cluster is at its level
 
 	// spread are the fitted dispersions. They are refitted once a cell of
 	// history: spreadCell is the last one.
@@ -94,13 +95,19 @@ type history struct {
 const notFitted = -1 << 62
 
 func (h *history) add(cell int64, x *cluster.Counts) {
-	n := len(h.cells)
-	if n == 0 || h.cells[n-1].Cell != cell {
-		h.cells = append(h.cells, Cell{Cell: cell})
+	h.cells = addWindow(h.cells, cell, x)
+	h.total.addWindow(x)
+}
+
+// addWindow adds a window to the last cell, or to a new one.
+func addWindow(cells []Cell, cell int64, x *cluster.Counts) []Cell {
+	n := len(cells)
+	if n == 0 || cells[n-1].Cell != cell {
+		cells = append(cells, Cell{Cell: cell})
 		n++
 	}
-	h.cells[n-1].addWindow(x)
-	h.total.addWindow(x)
+	cells[n-1].addWindow(x)
+	return cells
 }
 
 // expire removes the cells before first.
@@ -111,6 +118,10 @@ func (h *history) expire(first int64) {
 		n++
 	}
 	h.cells = slices.Delete(h.cells, 0, n)
+	if h.run != nil {
+		old := func(c Cell) bool { return c.Cell < first }
+		h.run.as, h.run.bounded = slices.DeleteFunc(h.run.as, old), slices.DeleteFunc(h.run.bounded, old)
+	}
 	h.excluded = slices.DeleteFunc(h.excluded, func(s Span) bool { return s.Last < first })
 }
 

@@ -45,31 +45,50 @@ func (l *liveCells) at(cell int64) float64 {
 	return 0
 }
 
-// of returns how many live windows of a cell the cluster has lived.
+// of returns how many live windows of a cell the cluster has lived: those of the
+// history, without what is kept out of it.
 func (l *liveCells) of(h *history, cell int64) float64 {
+	if h.excludes(cell) {
+		return 0
+	}
+	return h.livedIn(cell, l.at(cell))
+}
+
+// livedIn returns how many of a cell's live windows are between the birth of a
+// cluster and its run.
+func (h *history) livedIn(cell int64, windows float64) float64 {
+	if u := h.run; u != nil {
+		if cell > u.first {
+			return 0
+		}
+		if cell == u.first {
+			windows = min(windows, u.inCell)
+		}
+	}
 	switch {
-	case cell < h.born, h.excludes(cell):
+	case cell < h.born:
 		return 0
 	case cell == h.born:
-		return max(l.at(cell)-h.bornInCell, 0) // 0 when the cell has expired
+		return max(windows-h.bornInCell, 0) // 0 when the cell has expired
 	default:
-		return l.at(cell)
+		return windows
 	}
 }
 
 // lived returns how many live windows of the history the cluster has lived.
 func (l *liveCells) lived(h *history) float64 {
-	lived := min(l.total, l.ever-h.bornSeq)
 	if len(h.excluded) == 0 {
-		return lived
+		lived := min(l.total, l.ever-h.bornSeq)
+		if h.run != nil {
+			lived -= l.ever - h.run.seq
+		}
+		return max(lived, 0)
 	}
-	for _, c := range l.cells {
-		switch {
-		case c.Cell == h.born && h.excludes(c.Cell):
-			lived -= max(c.Windows-h.bornInCell, 0)
-		case c.Cell > h.born && h.excludes(c.Cell):
-			lived -= c.Windows
+	lived := 0.0
+	for i := len(l.cells) - 1; i >= 0 && l.cells[i].Cell >= h.born; i-- {
+		if c := l.cells[i]; !h.excludes(c.Cell) {
+			lived += h.livedIn(c.Cell, c.Windows)
 		}
 	}
-	return max(lived, 0)
+	return lived
 }

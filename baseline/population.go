@@ -17,6 +17,7 @@ type population struct {
 	waiting  []waiting // in order of time
 	clusters map[fingerprint.ID]*history
 	order    []*history // clusters, ascending by id
+	runs     []*history // those with a run
 	live     liveCells
 	rates    rates
 	prior    priors
@@ -38,6 +39,9 @@ type waiting struct {
 type row struct {
 	key    *fingerprint.ClusterKey
 	counts cluster.Counts
+	// bounded is what of the counts is let in, while that is not all of them; set
+	// by clip.
+	bounded *cluster.Counts
 }
 
 // newPopulation returns an empty population for windows of a length, 0 when it is
@@ -86,7 +90,7 @@ func find(rows []row, id fingerprint.ID) (int, bool) {
 
 // learn lets the waiting windows in. All of them are first clipped by the
 // baseline in force, which has seen none of them.
-func (p *population) learn(s *Store, tn *tenant, at int64) {
+func (p *population) learn(s *Store, tn *tenant, at int64) []Shift {
 	taken := 0
 	for taken < len(p.waiting) {
 		w := &p.waiting[taken]
@@ -97,16 +101,18 @@ func (p *population) learn(s *Store, tn *tenant, at int64) {
 		taken++
 	}
 	if taken == 0 {
-		return
+		return nil
 	}
 	for i := range p.waiting[:taken] {
 		p.add(s, tn, &p.waiting[i])
 	}
 	p.waiting = slices.Delete(p.waiting, 0, taken)
+	shifts := p.settleRuns(s, tn, at)
 	p.forget(p.time.at(at - int64(s.cfg.History)))
 	p.rates.refit(s.grid)
 	p.settle()
 	p.pool()
+	return shifts
 }
 
 // clip bounds what outliers teach: a count beyond ClipZ enters as the count at
@@ -129,15 +135,27 @@ func (p *population) clip(s *Store, w *waiting) {
 		if h == nil {
 			continue
 		}
-		q := p.predict(s, h, cell)
-		for f := range counted {
-			if asCount(cluster.Feature(f)) {
-				r.counts[f] = uint32(q.counts[f].clipped(float64(r.counts[f]), s.cfg.ClipZ))
-			}
+		if p.live.lived(h) > 0 {
+			r.bounded = p.predict(s, h, cell).bound(&r.counts, s.cfg.ClipZ)
 		}
-		r.counts[cluster.Denied] = min(r.counts[cluster.Denied], r.counts[cluster.Events])
-		r.counts[cluster.Failed] = min(r.counts[cluster.Failed], r.counts[cluster.Events])
 	}
+}
+
+// bound returns what of the counts of a window may be learned, nil when that is
+// all of them.
+func (q *Prediction) bound(counts *cluster.Counts, clipZ float64) *cluster.Counts {
+	out := *counts
+	for f := range counted {
+		if asCount(cluster.Feature(f)) {
+			out[f] = uint32(q.counts[f].clipped(float64(out[f]), clipZ))
+		}
+	}
+	out[cluster.Denied] = q.denied.clipped(min(out[cluster.Denied], out[cluster.Events]), out[cluster.Events], clipZ)
+	out[cluster.Failed] = q.failed.clipped(min(out[cluster.Failed], out[cluster.Events]), out[cluster.Events], clipZ)
+	if out == *counts {
+		return nil
+	}
+	return &out
 }
 
 // add lets one window in.
@@ -152,7 +170,7 @@ func (p *population) add(s *Store, tn *tenant, w *waiting) {
 			p.join(h, tn.families)
 		}
 		if !h.excludes(cell) {
-			h.add(cell, &r.counts)
+			p.observe(s, h, w, r)
 		}
 	}
 	p.rates.observe(w.rows, born, time.Duration(w.end-w.start), s.halfLife(w.end-w.start))
@@ -189,7 +207,7 @@ func (p *population) forget(first int64) {
 	}
 	p.order = slices.DeleteFunc(p.order, func(h *history) bool {
 		h.expire(first)
-		if len(h.cells) == 0 && len(h.excluded) == 0 {
+		if len(h.cells) == 0 && len(h.excluded) == 0 && h.run == nil {
 			delete(p.clusters, h.key.ID)
 			p.rates.retire(useOf(h.key))
 			return true

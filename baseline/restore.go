@@ -68,6 +68,9 @@ func (p *population) restore(st *PopulationState, keys map[fingerprint.ID]*finge
 		}
 		p.clusters[h.key.ID] = h
 		p.order = append(p.order, h)
+		if h.run != nil {
+			p.runs = append(p.runs, h)
+		}
 	}
 	if !slices.IsSortedFunc(p.order, func(a, b *history) int { return compareID(a, b.key.ID) }) {
 		return errors.New("clusters are not in order")
@@ -103,6 +106,16 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 		key: key, born: st.Born, bornSeq: st.BornSeq, bornInCell: st.BornInCell,
 		cells: slices.Clone(st.Cells), excluded: slices.Clone(st.Excluded),
 		spread: [counted]float64(st.Spread), spreadCell: st.SpreadCell,
+	}
+	if u := st.Run; u != nil {
+		if len(u.Up) != counted || len(u.Down) != counted {
+			return nil, errVersion
+		}
+		h.run = &run{
+			since: u.Since, first: u.First, seq: u.Seq, inCell: u.InCell,
+			up: [counted]uint32(u.Up), down: [counted]uint32(u.Down),
+			as: slices.Clone(u.As), bounded: slices.Clone(u.Bounded), waits: u.Waits,
+		}
 	}
 	if st.Told != nil {
 		if len(st.Told) != counted {

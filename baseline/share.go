@@ -39,3 +39,19 @@ func fitShare(m *Moments, of cluster.Feature, crossed uint64, prior float64) sha
 	concentration := math.Min(math.Max(1/rho-1, 0.05), n+shareEvents)
 	return share{alpha: mean * concentration, beta: (1 - mean) * concentration}
 }
+
+// clipped returns x of n events, bounded to what an outlier may teach.
+func (s share) clipped(x, n uint32, clipZ float64) uint32 {
+	if s.usual(x, n) || s.of(n).Z(float64(x)) <= clipZ {
+		return x
+	}
+	d, low, high := s.of(n), uint32(0), x // z at low is within, at high beyond
+	for high-low > 1 {
+		if mid := low + (high-low)/2; d.Z(float64(mid)) > clipZ {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return low
+}

@@ -56,9 +56,19 @@ type HistoryState struct {
 	BornInCell float64
 	Cells      []Cell
 	Excluded   []Span
+	Run        *RunState // nil without one
 	Spread     []float64
 	SpreadCell int64
 	Told       []float32 // nil when not settled
+}
+
+// RunState is a run of windows that are far from the cluster's level.
+type RunState struct {
+	Since, First int64
+	Seq, InCell  float64
+	Up, Down     []uint32
+	As, Bounded  []Cell
+	Waits        bool
 }
 
 // RatesState are a tenant's rates of new things, by class and kind.
@@ -113,12 +123,22 @@ func (p *population) snapshot() PopulationState {
 			Cells: slices.Clone(h.cells), Excluded: slices.Clone(h.excluded),
 			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell,
 		}
+		if h.run != nil {
+			hs.Run = h.run.snapshot()
+		}
 		if h.settled {
 			hs.Told = slices.Clone(h.told[:])
 		}
 		st.Clusters = append(st.Clusters, hs)
 	}
 	return st
+}
+
+func (u *run) snapshot() *RunState {
+	return &RunState{
+		Since: u.since, First: u.first, Seq: u.seq, InCell: u.inCell, Up: slices.Clone(u.up[:]), Down: slices.Clone(u.down[:]),
+		As: slices.Clone(u.as), Bounded: slices.Clone(u.bounded), Waits: u.waits,
+	}
 }
 
 func (r *rates) snapshot() RatesState {

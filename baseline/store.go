@@ -72,13 +72,14 @@ func (s *Store) tenant(name string, start int64) *tenant {
 // It returns the new levels that it has accepted, by tenant, scale and cluster.
 func (s *Store) Retrain(at int64) []Shift {
 	s.grid.limit()
+	var shifts []Shift
 	for _, tn := range s.sorted() {
 		for i := range tn.scales {
-			tn.scales[i].learn(s, tn, at)
+			shifts = append(shifts, tn.scales[i].learn(s, tn, at)...)
 		}
 	}
 	s.epoch++
-	return nil
+	return shifts
 }
 
 // SetFamilies tells which role family each role key of a tenant belongs to: the
@@ -115,7 +116,7 @@ func (s *Store) Accept(tenant string, id fingerprint.ID, since int64) {
 	for i := range tn.scales {
 		p := &tn.scales[i]
 		if h := p.clusters[id]; h != nil {
-			p.begin(h, p.time.at(since))
+			p.accept(h, p.time.at(since-1)+1)
 			p.pool()
 		}
 	}
@@ -133,6 +134,9 @@ func (s *Store) Exclude(tenant string, id fingerprint.ID, from, to int64) {
 	for i := range tn.scales {
 		p := &tn.scales[i]
 		if h := p.clusters[id]; h != nil {
+			if h.run != nil {
+				p.abandon(h)
+			}
 			p.exclude(h, Span{First: p.time.at(from), Last: p.time.at(to - 1)})
 			p.pool()
 		}
