@@ -1,5 +1,7 @@
 package cluster
 
+import "slices"
+
 // Advance closes everything that the watermark has passed since the last call
 // and hands it to v. The watermark is the smallest one of the active sources,
 // where a source's own is its highest accepted event time minus
@@ -95,13 +97,14 @@ func (w *Windows) whole(start, end int64) bool {
 func (w *Windows) closePane(end int64) {
 	w.frontier = end
 	w.turnLimits(end - w.pane)
-	w.missStalled(end)
+	w.missStalled(end-w.pane, end)
 	p := takeFirst(&w.open, end/w.pane-1)
 	if p == nil {
 		return
 	}
 	if start := end - w.pane; !w.alive(start) {
 		w.aliveSince = start - start%w.slide
+		w.missed(w.aliveUntil, w.aliveSince, false)
 	}
 	w.aliveUntil = end
 	w.land(p.partials, end, false)
@@ -127,8 +130,16 @@ func (w *Windows) era(end int64) int64 { return end / w.seenFor }
 
 // closeWindow slides every window to end and hands out what is complete.
 func (w *Windows) closeWindow(end int64, v Visitor) {
+	for w.grace > 0 && w.due() <= end {
+		w.finalise(v) // as long as the steps of its windows are there
+	}
 	first := end/w.pane - w.panesPerWindow
 	keep := min(first, w.training*w.panesPerWindow)
+	if len(w.spans) > 0 {
+		// The step that is not over, or just now, is added up from panes.
+		step := w.spans[0].slide
+		keep = min(keep, (end-w.pane)/step*step/w.pane)
+	}
 	for _, t := range w.byTenant {
 		left := t.active[:0]
 		for _, s := range t.active {
@@ -139,14 +150,24 @@ func (w *Windows) closeWindow(end int64, v Visitor) {
 		clear(t.active[len(left):])
 		t.active = left
 	}
+	w.advanceSpans(end)
 	if end%w.window == 0 {
 		w.capture(end)
 	}
+	w.captureSpans(end)
 	if end%w.forgetEvery == 0 {
 		w.forget(end)
 	}
 	for w.due() <= end {
 		w.finalise(v)
+	}
+	for _, sp := range slices.Backward(w.spans) {
+		if end%sp.slide != 0 {
+			continue
+		}
+		if scored, _ := w.wholeSpan(sp, end); scored {
+			w.evaluateSpan(sp, end, v)
+		}
 	}
 	if start := end - w.window; w.whole(start, end) {
 		w.evaluate(start, end, v)
@@ -183,7 +204,7 @@ func (w *Windows) evaluate(start, end int64, v Visitor) {
 // Config.MaxGap. It costs the same for a minute as for a century, and leaves
 // the state in which closing every pane of it would have.
 func (w *Windows) skip() {
-	if len(w.pending) > 0 || w.alive(w.frontier) || w.anyActive() {
+	if w.anyPending() || w.alive(w.frontier) || w.anyActive() {
 		return
 	}
 	to := max(w.mark-w.grace, 0) / w.window
@@ -200,16 +221,25 @@ func (w *Windows) skip() {
 	w.frontier = to * w.window
 	w.turnLimits(w.frontier - w.pane)
 	w.training = max(w.training, to)
-	w.missStalled(w.frontier)
+	w.missStalled(from, w.frontier)
 	if at := w.frontier - w.frontier%w.forgetEvery; at > from {
 		w.forget(at)
 	}
+}
+
+func (w *Windows) anyPending() bool {
+	return len(w.pending) > 0 || slices.ContainsFunc(w.spans, func(sp *span) bool { return len(sp.pending) > 0 })
 }
 
 func (w *Windows) anyActive() bool {
 	for _, t := range w.byTenant {
 		if len(t.active) > 0 {
 			return true
+		}
+		for _, sp := range w.spans {
+			if len(t.reaching[sp.scale]) > 0 {
+				return true
+			}
 		}
 	}
 	return false

@@ -61,8 +61,10 @@ func (c *counter) Evaluate(e *Evaluation) {
 }
 
 // warm runs the load for some windows and past the training of all.
-func (l *load) warm(w *Windows, v Visitor) {
-	for end := l.now + int64(20*time.Minute); l.now < end || l.next < 2*len(l.events); {
+func (l *load) warm(w *Windows, v Visitor) { l.warmFor(20*time.Minute, w, v) }
+
+func (l *load) warmFor(length time.Duration, w *Windows, v Visitor) {
+	for end := l.now + int64(length); l.now < end || l.next < 2*len(l.events); {
 		l.add(w, v)
 	}
 }
@@ -108,8 +110,10 @@ func BenchmarkSnapshot(b *testing.B) {
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	for _, rate := range []int{3, 100} {
-		w, l, v := New(DefaultConfig()), newLoad(300, rate), &counter{}
-		l.warm(w, v)
+		c := DefaultConfig()
+		c.MediumWindow, c.LongWindow, c.LongSlide = 20*time.Minute, 40*time.Minute, 10*time.Minute
+		w, l, v := New(c), newLoad(300, rate), &counter{}
+		l.warmFor(3*time.Hour, w, v)
 		const events = 30_000
 		allocs := testing.AllocsPerRun(1, func() {
 			for range events {

@@ -89,23 +89,23 @@ func fuzzEvent(op uint64, now *int64) (e fingerprint.Event, record int64) {
 // orderly checks the order of what is handed out.
 type orderly struct {
 	t              *testing.T
-	trained, ended string
+	trained, ended [NumScales]string
 }
 
 func (o *orderly) Train(t *Training) {
-	if at := fmt.Sprintf("%020d %s", t.Start, t.Tenant); at <= o.trained {
+	if at := fmt.Sprintf("%020d %s", t.Start, t.Tenant); at <= o.trained[t.Scale] {
 		o.t.Fatalf("training %s after %s", at, o.trained)
 	} else {
-		o.trained = at
+		o.trained[t.Scale] = at
 	}
 	o.windows(t.Windows)
 }
 
 func (o *orderly) Evaluate(e *Evaluation) {
-	if at := fmt.Sprintf("%020d %s", e.End, e.Tenant); at <= o.ended {
+	if at := fmt.Sprintf("%020d %s", e.End, e.Tenant); at <= o.ended[e.Scale] {
 		o.t.Fatalf("evaluation %s after %s", at, o.ended)
 	} else {
-		o.ended = at
+		o.ended[e.Scale] = at
 	}
 	o.windows(e.Windows)
 }

@@ -10,18 +10,21 @@ type memory struct {
 	partials []*partial
 	panes    []*pane
 	pending  []*pending
+	reaches  []*reach
+	steps    []*step
 	sorted   []slot // scratch of one sort
 }
 
-// names holds the texts of the subjects in live partials, once each, for all
+// names holds the texts of what is in live partials and steps, once each, for all
 // tenants: so a text is found by itself and not by its hash, which somebody
 // else's text may have been made to share. A text that nobody refers to any
-// more is kept for a while, since most subjects come back.
+// more is kept for a while, since most of them come back.
 type names struct {
 	byText map[string]uint32
 	list   []name // list[0] is unused: id 0 is nobody
 	free   []uint32
-	idle   int // entries without references
+	idle   int    // entries without references
+	path   []byte // scratch of holdPath
 }
 
 type name struct {
@@ -38,6 +41,24 @@ func (n *names) hold(text string) uint32 {
 		n.retain(id)
 		return id
 	}
+	return n.insert(strings.Clone(text))
+}
+
+// holdPath is hold for "namespace/name", or for the name if there is no
+// namespace.
+func (n *names) holdPath(namespace, object string) uint32 {
+	if namespace == "" {
+		return n.hold(object)
+	}
+	n.path = append(append(append(n.path[:0], namespace...), '/'), object...)
+	if id, ok := n.byText[string(n.path)]; ok {
+		n.retain(id)
+		return id
+	}
+	return n.insert(string(n.path))
+}
+
+func (n *names) insert(text string) uint32 {
 	if n.byText == nil {
 		n.byText = make(map[string]uint32)
 		n.list = append(n.list, name{})
@@ -49,7 +70,6 @@ func (n *names) hold(text string) uint32 {
 		id = uint32(len(n.list))
 		n.list = append(n.list, name{})
 	}
-	text = strings.Clone(text)
 	n.list[id] = name{text: text, refs: 1}
 	n.byText[text] = id
 	return id

@@ -28,15 +28,20 @@ type transcript struct {
 }
 
 func (tr *transcript) Train(t *Training) {
-	tr.printf("train %s %d..%d incomplete=%v", t.Tenant, t.Start/1e9, t.End/1e9, t.Incomplete)
+	tr.printf("train %v %s %d..%d incomplete=%v", t.Scale, t.Tenant, t.Start/1e9, t.End/1e9, t.Incomplete)
 	for i := range t.Windows {
+		if t.Scale != Short {
+			continue
+		}
 		tr.trained += uint64(t.Windows[i].Counts[Events])
+	}
+	for i := range t.Windows {
 		tr.window(&t.Windows[i])
 	}
 }
 
 func (tr *transcript) Evaluate(e *Evaluation) {
-	tr.printf("evaluate %s %d..%d partial=%v", e.Tenant, e.Start/1e9, e.End/1e9, e.Partial)
+	tr.printf("evaluate %v %s %d..%d partial=%v", e.Scale, e.Tenant, e.Start/1e9, e.End/1e9, e.Partial)
 	for i := range e.Windows {
 		tr.window(&e.Windows[i])
 	}
@@ -48,7 +53,7 @@ func (tr *transcript) window(w *Window) {
 		for _, f := range firstSeen {
 			counts[f], fresh[f] = 0, 0
 		}
-		top, shape.TopObject, shape.TopSubject = nil, 0, 0
+		top, shape.TopObject, shape.TopSubject, shape.Stayed, shape.Either = nil, 0, 0, 0, 0
 	}
 	tr.printf("  %s %d/%d first=%d %v %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, shape, top)
 }
@@ -141,35 +146,38 @@ func tell(cfg Config, limits []oracleLimits, sources int, events []given, out *t
 	if o.mark < 0 {
 		return o
 	}
-	// Everything that falls due, in order: panes, then trainings, then
-	// windows.
+	// Everything that falls due, in order: panes, then trainings from the short
+	// scale to the long, then windows from the long to the short.
 	type step struct {
 		at   int64
 		rank int
 		do   func()
 	}
 	var steps []step
-	pane, window, slide := int64(cfg.Pane), int64(cfg.Window), int64(cfg.Slide)
-	ends := map[int64]bool{}
-	trains := map[int64]bool{}
 	for start := range o.panes {
-		steps = append(steps, step{start + pane, 0, func() { o.closePane(start) }})
-		// Windows are only worth asking about near events.
-		for end := start - start%slide + slide; end <= start+window+int64(cfg.MaxGap)+2*slide; end += slide {
-			ends[end] = true
+		steps = append(steps, step{start + int64(cfg.Pane), 0, func() { o.closePane(start) }})
+	}
+	for _, s := range oracleScales(cfg) {
+		ends := map[int64]bool{}
+		trains := map[int64]bool{}
+		for start := range o.panes {
+			// Windows are only worth asking about near events.
+			for end := start - start%s.slide + s.slide; end <= start+int64(cfg.MaxGap)+2*s.slide; end += s.slide {
+				ends[end] = true
+			}
+			for at := start - start%s.window; at <= start+2*s.window+int64(cfg.MaxGap); at += s.window {
+				trains[at] = true
+			}
 		}
-		for at := start - start%window; at <= start+2*window+int64(cfg.MaxGap); at += window {
-			trains[at] = true
+		for start := range o.late {
+			trains[start-start%s.window] = true
 		}
-	}
-	for start := range o.late {
-		trains[start] = true
-	}
-	for start := range trains {
-		steps = append(steps, step{start + window + int64(cfg.Grace), 1, func() { o.train(start, out) }})
-	}
-	for end := range ends {
-		steps = append(steps, step{end, 2, func() { o.evaluate(end, out) }})
+		for start := range trains {
+			steps = append(steps, step{start + s.window + int64(cfg.Grace), 1 + int(s.scale), func() { o.train(s, start, out) }})
+		}
+		for end := range ends {
+			steps = append(steps, step{end, 6 - int(s.scale), func() { o.evaluate(s, end, out) }})
+		}
 	}
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank)) })
 	for _, s := range steps {
@@ -350,32 +358,67 @@ func (o *oracle) meet(p *placed) {
 	}
 }
 
+// oracleScale is one of the lengths of windows.
+type oracleScale struct {
+	scale         Scale
+	window, slide int64
+}
+
+func oracleScales(cfg Config) []oracleScale {
+	all := []oracleScale{{Short, int64(cfg.Window), int64(cfg.Slide)}}
+	if cfg.MediumWindow > 0 {
+		all = append(all, oracleScale{Medium, int64(cfg.MediumWindow), int64(cfg.MediumSlide)})
+	}
+	if cfg.LongWindow > 0 {
+		all = append(all, oracleScale{Long, int64(cfg.LongWindow), int64(cfg.LongSlide)})
+	}
+	return all
+}
+
 // whole reports whether a window is to be handed out, and whether there were
 // events in the gap before its end.
-func (o *oracle) whole(start, end int64) (whole, alive bool) {
+func (o *oracle) whole(s oracleScale, start, end int64) (whole, alive bool) {
 	since, until := int64(-1), int64(-1)
+	lacking := int64(0)
 	for _, a := range o.alive {
 		if a >= end {
 			break
 		}
 		if until < 0 || a-until > int64(o.cfg.MaxGap) {
 			since = a - a%int64(o.cfg.Slide)
+			lacking += max(0, min(since, end)-max(until, start))
 		}
 		until = a + int64(o.cfg.Pane)
 	}
 	alive = until >= 0 && end-until <= int64(o.cfg.MaxGap)
+	if s.scale != Short {
+		return alive && start >= 0 && lacking <= s.slide, alive
+	}
 	return alive && since <= start, alive
 }
 
-func (o *oracle) evaluate(end int64, out *transcript) {
-	start := end - int64(o.cfg.Window)
-	if whole, _ := o.whole(start, end); !whole {
+// gap returns how much of a stretch had no source, as known at its end or
+// later.
+func (o *oracle) gap(from, to int64) (lacking int64) {
+	until := int64(-1)
+	for _, a := range o.alive {
+		if until < 0 || a-until > int64(o.cfg.MaxGap) {
+			lacking += max(0, min(a-a%int64(o.cfg.Slide), to)-max(until, from))
+		}
+		until = a + int64(o.cfg.Pane)
+	}
+	return lacking
+}
+
+func (o *oracle) evaluate(s oracleScale, end int64, out *transcript) {
+	start := end - s.window
+	if whole, _ := o.whole(s, start, end); !whole {
 		return
 	}
 	for _, name := range o.names(end) {
-		out.printf("evaluate %s %d..%d partial=[]", name, start/1e9, end/1e9)
-		o.windows(name, func(p *placed) bool { return !p.late && p.pane >= start && p.pane < end },
-			func(p *placed) bool { return p.pane >= end-int64(o.cfg.Slide) }, out, true)
+		out.printf("evaluate %v %s %d..%d partial=[]", s.scale, name, start/1e9, end/1e9)
+		o.windows(s, start, name, func(p *placed) bool { return !p.late && p.pane >= start && p.pane < end },
+			func(p *placed) bool { return p.pane >= end-s.slide }, out, true)
 	}
 }
 
@@ -391,10 +434,10 @@ func (o *oracle) names(before int64) []string {
 	return slices.Compact(names)
 }
 
-func (o *oracle) train(start int64, out *transcript) {
-	end := start + int64(o.cfg.Window)
+func (o *oracle) train(s oracleScale, start int64, out *transcript) {
+	end := start + s.window
 	// As of the end of the window: later panes are not to be counted.
-	whole, alive := o.whole(start, end)
+	whole, alive := o.whole(s, start, end)
 	in := func(p *placed) bool { return p.pane >= start && p.pane < end }
 	names := map[string]bool{}
 	for i := range o.admitted {
@@ -406,7 +449,9 @@ func (o *oracle) train(start int64, out *transcript) {
 	// The last pane that is closed when the training is final.
 	o.inForce = end + int64(o.cfg.Grace)
 	o.inForce -= o.inForce%int64(o.cfg.Pane) + int64(o.cfg.Pane)
-	o.admit(o.late[start], end)
+	if s.scale == Short {
+		o.admit(o.late[start], end)
+	}
 	for i := range o.admitted {
 		if p := &o.admitted[i]; in(p) {
 			names[p.tenant] = true
@@ -418,8 +463,8 @@ func (o *oracle) train(start int64, out *transcript) {
 	}
 	slices.Sort(sorted)
 	for _, name := range sorted {
-		out.printf("train %s %d..%d incomplete=%v", name, start/1e9, end/1e9, !whole)
-		o.windows(name, in, func(*placed) bool { return false }, out, false)
+		out.printf("train %v %s %d..%d incomplete=%v", s.scale, name, start/1e9, end/1e9, !whole)
+		o.windows(s, start, name, in, func(*placed) bool { return false }, out, false)
 	}
 }
 
@@ -430,10 +475,10 @@ func (o *oracle) knownBy(p *placed, at int64) bool {
 		return true
 	}
 	t := p.event.Time
-	return t-t%int64(o.cfg.Window)+int64(o.cfg.Window+o.cfg.Grace) < at
+	return t-t%int64(o.cfg.Window)+int64(o.cfg.Window+o.cfg.Grace) <= at
 }
 
-func (o *oracle) windows(tenant string, in, fresh func(*placed) bool, out *transcript, top bool) {
+func (o *oracle) windows(s oracleScale, start int64, tenant string, in, fresh func(*placed) bool, out *transcript, top bool) {
 	byCluster := map[fingerprint.ID][]*placed{}
 	for i := range o.admitted {
 		if p := &o.admitted[i]; p.tenant == tenant && in(p) {
@@ -449,6 +494,9 @@ func (o *oracle) windows(tenant string, in, fresh func(*placed) bool, out *trans
 		events := byCluster[id]
 		w := Window{Cluster: events[0].cluster.key, FirstPane: events[0].cluster.first}
 		w.Counts, w.Shape = o.count(events), oracleShape(events)
+		if before := start - s.window; s.scale != Short && before >= 0 && o.gap(before, start) <= s.slide {
+			w.Stayed, w.Either = o.stability(events[0].cluster, before, start, start+s.window)
+		}
 		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))
 		if top {
 			w.Detail = naiveRanking(events)
@@ -486,6 +534,28 @@ func (o *oracle) count(events []*placed) Counts {
 		c[f] = uint32(min(len(set), o.cfg.MaxDistinct))
 	}
 	return c
+}
+
+// stability counts the subjects of a cluster that were active in both of two
+// windows, and in either, without late events.
+func (o *oracle) stability(c *oracleCluster, start, middle, end int64) (stayed, either uint32) {
+	in := map[string]int{}
+	for i := range o.admitted {
+		p := &o.admitted[i]
+		switch {
+		case p.late || p.cluster != c || p.event.User == "":
+		case p.pane >= start && p.pane < middle:
+			in[p.event.User] |= 1
+		case p.pane >= middle && p.pane < end:
+			in[p.event.User] |= 2
+		}
+	}
+	for _, windows := range in {
+		if windows == 3 {
+			stayed++
+		}
+	}
+	return stayed, uint32(len(in))
 }
 
 func oracleShape(events []*placed) Shape {

@@ -23,7 +23,8 @@ type partial struct {
 	// is closed.
 	sum amounts
 
-	subjects   tally // by subject, with names
+	// These are with names.
+	subjects   tally // by subject
 	objects    tally // by namespace and object
 	namespaces tally
 	sources    tally
@@ -57,7 +58,9 @@ func (m *memory) newPartial(pane int64, key *fingerprint.ClusterKey) *partial {
 		p = &partial{}
 	}
 	p.pane, p.key = pane, key
-	p.subjects.named = true
+	for _, t := range p.sets() {
+		t.named = true
+	}
 	return p
 }
 
@@ -87,19 +90,14 @@ func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit i
 	var subject, source uint64
 	if user != "" {
 		subject = xxhash.Sum64String(user)
-		if s, added := p.subjects.add(subject, limit, m); s != nil {
-			s.n++
-			if added {
-				s.id = m.names.hold(user)
-			}
-		}
+		p.subjects.count(subject, user, limit, m)
 		if power := fp.Cluster.Power; power != rbac.ClassUnknown {
 			p.powers.mark(mix(subject, uint64(power)), limit, m)
 		}
 	}
 	if e.Source != "" {
 		source = xxhash.Sum64String(e.Source)
-		p.sources.mark(source, limit, m)
+		p.sources.count(source, e.Source, limit, m)
 		if user != "" {
 			if s, added := p.contacts.add(mix(subject, source), limit, m); added {
 				s.n, s.id = 1, uint32(subject)
@@ -113,11 +111,14 @@ func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) {
 	var namespace uint64
 	if r.Namespace != "" {
 		namespace = xxhash.Sum64String(r.Namespace)
-		p.namespaces.mark(namespace, limit, m)
+		p.namespaces.count(namespace, r.Namespace, limit, m)
 	}
 	if r.Object != "" {
-		if s, _ := p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); s != nil {
+		if s, added := p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); s != nil {
 			s.n++
+			if added {
+				s.id = m.names.holdPath(r.Namespace, r.Object)
+			}
 		}
 	}
 }

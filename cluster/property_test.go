@@ -18,6 +18,8 @@ import (
 func smallConfig() Config {
 	c := DefaultConfig()
 	c.Window = 2 * time.Minute
+	c.MediumWindow, c.MediumSlide = 8*time.Minute, 2*time.Minute
+	c.LongWindow, c.LongSlide = 24*time.Minute, 4*time.Minute
 	c.Grace = 70 * time.Second
 	c.MaxGap = 4 * time.Minute
 	return c
@@ -81,7 +83,7 @@ func drawEvents(t *rapid.T, source int) []given {
 				Code:     rapid.SampledFrom([]int{200, 404, 0, 401, 403, 409, 429, 503}).Draw(t, "code"),
 				Decision: rapid.SampledFrom([]fingerprint.Decision{fingerprint.DecisionAllow, fingerprint.DecisionForbid}).Draw(t, "decision"),
 				Resource: fingerprint.Resource{
-					Name: resource, Namespace: names("n", 3).Draw(t, "namespace"), Object: names("o", 6).Draw(t, "object"),
+					Name: resource, Namespace: names("n", 3).Draw(t, "namespace"), Object: names("o", 4).Draw(t, "object"),
 				},
 			},
 		})
@@ -104,6 +106,14 @@ func drawConfig(t *rapid.T) (c Config, coarse bool) {
 	c.MaxTenants = rapid.SampledFrom([]int{2, 100}).Draw(t, "max tenants")
 	c.Slide = rapid.SampledFrom([]time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute}).Draw(t, "slide")
 	c.Grace = rapid.SampledFrom([]time.Duration{0, 70 * time.Second, 2 * time.Minute}).Draw(t, "grace")
+	switch rapid.IntRange(0, 3).Draw(t, "scales") {
+	case 0:
+		c.LongWindow = 0
+	case 1:
+		c.MediumWindow, c.LongWindow = 0, 0
+	case 2:
+		c.MediumSlide, c.LongSlide = 4*time.Minute, 8*time.Minute
+	}
 	if coarse = rapid.Bool().Draw(t, "saturate"); coarse {
 		c.MaxDistinct = 2
 	}
@@ -300,7 +310,8 @@ func TestTrainingsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, _ := drawConfig(t)
 		streams := drawStreams(t)
-		sums := &sums{tenants: map[string]uint64{}}
+		on := rapid.SampledFrom(oracleScales(c)).Draw(t, "scale")
+		sums := &sums{scale: on.scale, tenants: map[string]uint64{}}
 		w := limit(newWindows(c, len(streams)), drawLimits(t))
 		events := interleave(t, streams)
 		// At last one more event a source, far enough on for everything to be
@@ -309,7 +320,7 @@ func TestTrainingsAddUp(t *testing.T) {
 		for _, g := range events {
 			end = max(end, g.event.Time)
 		}
-		end += int64(c.Window+c.Grace+c.OutOfOrderness) * 2
+		end += (on.window + int64(c.Grace+c.OutOfOrderness)) * 2
 		for i := range streams {
 			events = append(events, given{i, fingerprint.Event{Time: end}, printOf("last", "r", "get", "x", fingerprint.AccessRead)})
 		}
@@ -347,8 +358,9 @@ func TestTrainingsAddUp(t *testing.T) {
 	})
 }
 
-// sums is a Visitor that adds trainings up.
+// sums is a Visitor that adds the trainings of a scale up.
 type sums struct {
+	scale              Scale
 	tenants            map[string]uint64
 	clusters, overflow uint64
 }
@@ -356,6 +368,9 @@ type sums struct {
 func (s *sums) Evaluate(*Evaluation) {}
 
 func (s *sums) Train(t *Training) {
+	if t.Scale != s.scale {
+		return
+	}
 	for i := range t.Windows {
 		n := uint64(t.Windows[i].Counts[Events])
 		s.tenants[t.Tenant] += n

@@ -40,7 +40,7 @@ func (w *Windows) restore(st *State) error {
 	w.training, w.outcomes, w.refused = st.Training, st.Outcomes, st.Refused
 	w.spilled, w.unknown = st.Spilled, st.Unknown
 	l := loader{State: st, w: w, keys: slices.Clone(st.Keys)}
-	return errors.Join(l.limits(), l.sources(), l.panes(), l.tenants(), l.pending())
+	return errors.Join(l.limits(), l.sources(), l.panes(), l.tenants(), l.spans(), l.trainings(l.Pending, &w.pending))
 }
 
 // loader reads a State.
@@ -123,7 +123,7 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 	}
 	p := l.w.mem.newPartial(from.Pane, key)
 	p.newcomer = from.Newcomer
-	p.sum = amounts{counts: from.Sum.Counts, verbs: from.Sum.Verbs, outcomes: from.Sum.Outcomes, latency: from.Sum.Latency}
+	p.sum = loadAmounts(&from.Sum)
 	for _, t := range []struct {
 		from *SavedTally
 		to   *tally
@@ -243,7 +243,101 @@ func (l *loader) series(t *tenant, from *SavedCluster) (*series, error) {
 		}
 	}
 	s.win = from.Win
+	for i := range from.Reach {
+		if err := l.reach(t, s, &from.Reach[i]); err != nil {
+			return nil, fmt.Errorf("cluster %v: %w", key.ID, err)
+		}
+	}
 	return s, nil
+}
+
+func (l *loader) reach(t *tenant, s *series, from *SavedReach) error {
+	sp := l.w.span(from.Scale)
+	if sp == nil || s.reach[from.Scale] != nil || len(from.Late) > 1 {
+		return errState
+	}
+	r := l.w.reachOf(t, s, sp)
+	for i := range from.Steps {
+		p, err := l.step(&from.Steps[i])
+		if err != nil {
+			return err
+		}
+		r.steps = append(r.steps, p)
+		r.sum.add(&p.sum)
+	}
+	for i := range from.Marks {
+		m := &from.Marks[i]
+		if len(m.Keys) != len(m.Bits) {
+			return errState
+		}
+		for j, key := range m.Keys {
+			to, _ := r.sets[i].put(key, &l.w.mem.slabs)
+			setBits(to, m.Bits[j])
+		}
+	}
+	for i := range from.Late {
+		late, err := l.partial(&from.Late[i])
+		if err != nil {
+			return err
+		}
+		r.late = late
+	}
+	return nil
+}
+
+func (l *loader) step(from *SavedStep) (*step, error) {
+	p := l.w.mem.newStep(from.Index)
+	p.sum = loadAmounts(&from.Sum)
+	for i := range from.Tops {
+		var top tally
+		top.named = true
+		if err := l.tally(&top, &from.Tops[i]); err != nil {
+			return nil, err
+		}
+		p.tops = top.appendSorted(p.tops)
+		p.ends[i] = len(p.tops)
+		top.table.reset(&l.w.mem.slabs) // the step has the names now
+	}
+	tops := l.w.mem.slabs.takeFor(len(p.tops))
+	p.tops = append(tops, p.tops...)
+	return p, nil
+}
+
+// span returns the longer scale, nil when it is off.
+func (w *Windows) span(scale Scale) *span {
+	for _, sp := range w.spans {
+		if sp.scale == scale {
+			return sp
+		}
+	}
+	return nil
+}
+
+func (l *loader) spans() error {
+	if len(l.Spans) != len(l.w.spans) {
+		return fmt.Errorf("state has %d longer scales, the configuration %d", len(l.Spans), len(l.w.spans))
+	}
+	for i := range l.Spans {
+		from, to := &l.Spans[i], l.w.spans[i]
+		if from.Scale != to.scale || from.Window != to.window || from.Slide != to.slide {
+			return fmt.Errorf("state has %v window %v, slide %v, the configuration %v, %v", from.Scale,
+				time.Duration(from.Window), time.Duration(from.Slide), time.Duration(to.window), time.Duration(to.slide))
+		}
+		for _, s := range from.Lacks {
+			if s.Step < 0 {
+				return fmt.Errorf("step %d: %w", s.Step, errState)
+			}
+			to.lacks[s.Step%maxMarks] = lack{step: s.Step, gap: s.Gap, stall: s.Stall}
+		}
+		if err := l.trainings(from.Pending, &to.pending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadAmounts(from *SavedAmounts) amounts {
+	return amounts{counts: from.Counts, verbs: from.Verbs, outcomes: from.Outcomes, latency: from.Latency}
 }
 
 func (l *loader) seen(to *seen, from *SavedSeen) error {
@@ -274,9 +368,9 @@ func (l *loader) generation(to *generation, from *SavedGeneration) error {
 	)
 }
 
-// pending needs the tenants restored.
-func (l *loader) pending() error {
-	for _, from := range l.Pending {
+// trainings needs the tenants restored.
+func (l *loader) trainings(saved []SavedTraining, list *[]*pending) error {
+	for _, from := range saved {
 		p := &pending{index: from.Index, incomplete: from.Incomplete}
 		for _, rows := range from.Tenants {
 			t := l.w.tenants[rows.Name] // nil for one without clusters, forgotten meanwhile
@@ -296,7 +390,7 @@ func (l *loader) pending() error {
 			}
 			p.tenants = append(p.tenants, to)
 		}
-		l.w.pending = append(l.w.pending, p)
+		*list = append(*list, p)
 	}
 	return nil
 }

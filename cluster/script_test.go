@@ -141,11 +141,13 @@ func (s *script) number(text string) int {
 func (s *script) config(args []string) {
 	c := DefaultConfig()
 	c.Window, c.MaxGap = time.Minute, 2*time.Minute
+	c.MediumWindow, c.LongWindow = 0, 0
 	numbers := map[string]*int{
 		"max_clusters": &c.MaxClusters, "max_tenants": &c.MaxTenants, "max_distinct": &c.MaxDistinct,
 		"max_new_clusters": &c.MaxNewClusters, "max_fingerprints": &c.MaxFingerprints, "max_seen": &c.MaxSeen, "max_seen_per_subject": &c.MaxSeenPerSubject,
 	}
 	lengths := map[string]*time.Duration{
+		"medium_window": &c.MediumWindow, "medium_slide": &c.MediumSlide, "long_window": &c.LongWindow, "long_slide": &c.LongSlide,
 		"pane": &c.Pane, "window": &c.Window, "slide": &c.Slide, "grace": &c.Grace,
 		"out_of_orderness": &c.OutOfOrderness, "max_gap": &c.MaxGap, "seen_for": &c.SeenFor,
 	}
@@ -225,7 +227,7 @@ func (s *script) Train(t *Training) {
 	if s.quiet {
 		return
 	}
-	fmt.Fprintf(&s.out, "train %s %s-%s", t.Tenant, clockTime(t.Start), clockTime(t.End))
+	fmt.Fprintf(&s.out, "train %s%s %s-%s", scaleMark(t.Scale), t.Tenant, clockTime(t.Start), clockTime(t.End))
 	if t.Incomplete {
 		s.out.WriteString(" incomplete")
 	}
@@ -238,7 +240,7 @@ func (s *script) Evaluate(e *Evaluation) {
 	if s.quiet {
 		return
 	}
-	fmt.Fprintf(&s.out, "evaluate %s %s-%s", e.Tenant, clockTime(e.Start), clockTime(e.End))
+	fmt.Fprintf(&s.out, "evaluate %s%s %s-%s", scaleMark(e.Scale), e.Tenant, clockTime(e.Start), clockTime(e.End))
 	if e.Partial != nil {
 		fmt.Fprintf(&s.out, " without %s", strings.Join(e.Partial, ", "))
 	}
@@ -263,6 +265,13 @@ func (s *script) windows(windows []Window) {
 		}
 		s.out.WriteString("\n")
 	}
+}
+
+func scaleMark(s Scale) string {
+	if s == Short {
+		return ""
+	}
+	return s.String() + " "
 }
 
 func nonZero(c Counts) string {

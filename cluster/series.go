@@ -21,6 +21,9 @@ type series struct {
 	win  int
 	sum  amounts // of ring[win:]
 	sets [numSets]recency
+
+	// reach is the past at the longer scales, nil where there is none.
+	reach [NumScales]*reach
 }
 
 func (w *Windows) newSeries(key *fingerprint.ClusterKey, pane int64) *series {
@@ -177,30 +180,28 @@ func (c *Counts) add(o *Counts) {
 
 // AppendTop implements [Detail].
 func (s *series) AppendTop(dst []Count, of Facet, n int) []Count {
-	if of != BySubject {
-		return dst // only subjects have their names kept
+	if of >= NumFacets || n <= 0 {
+		return dst
 	}
-	top := &s.w.top
-	defer top.reset(&s.w.mem.slabs)
 	for _, p := range s.ring[s.win:] {
-		for i := range p.subjects.slots {
-			from := &p.subjects.slots[i]
-			if from.n == 0 {
-				continue
-			}
-			to, added := top.put(from.key, &s.w.mem.slabs)
-			if added {
-				to.n, to.id = 0, from.id
-			}
-			to.n += from.n
-		}
+		s.w.top.addAll(p.sets()[setOf[of]].slots, &s.w.mem.slabs)
 	}
+	return s.w.appendTop(dst, n)
+}
+
+// setOf is the place of each facet in partial.sets.
+var setOf = [NumFacets]int{BySubject: 0, ByObject: 1, ByNamespace: 2, BySource: 3}
+
+// appendTop appends at most n names of the most active keys in w.top, which it
+// empties.
+func (w *Windows) appendTop(dst []Count, n int) []Count {
 	base := len(dst)
-	for i := range top.slots {
-		if slot := &top.slots[i]; slot.n != 0 {
-			dst = insertTop(dst, base, n, Count{Name: s.w.mem.names.text(slot.id), Events: slot.n})
+	for i := range w.top.slots {
+		if slot := &w.top.slots[i]; slot.n != 0 {
+			dst = insertTop(dst, base, n, Count{Name: w.mem.names.text(slot.id), Events: slot.n})
 		}
 	}
+	w.top.reset(&w.mem.slabs)
 	return dst
 }
 

@@ -40,6 +40,9 @@ func (w *Windows) Snapshot() State {
 	for _, p := range w.pending {
 		s.Pending = append(s.Pending, savePending(p))
 	}
+	for _, sp := range w.spans {
+		s.Spans = append(s.Spans, saveSpan(sp))
+	}
 	for _, t := range w.byTenant {
 		s.Tenants = append(s.Tenants, s.saveTenant(t))
 	}
@@ -111,8 +114,8 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 			Powers:     saveTally(&p.powers),
 			Prints:     saveTally(&p.prints),
 		}
-		for i, id := range sp.Subjects.IDs {
-			sp.Subjects.IDs[i] = s.name(id)
+		for _, t := range []*SavedTally{&sp.Subjects, &sp.Objects, &sp.Namespaces, &sp.Sources} {
+			s.rename(t.IDs)
 		}
 		saved = append(saved, sp)
 	}
@@ -129,11 +132,22 @@ func saveTally(t *tally) SavedTally {
 	return saved
 }
 
+// rename makes ids of names places in State.Names.
+func (s *saver) rename(ids []uint32) {
+	for i, id := range ids {
+		ids[i] = s.name(id)
+	}
+}
+
 func saveTable(t *table) SavedTally {
-	if t.size == 0 {
+	return saveSlots(t.appendSorted(make([]slot, 0, t.size)))
+}
+
+// saveSlots saves slots in ascending order of key.
+func saveSlots(slots []slot) SavedTally {
+	if len(slots) == 0 {
 		return SavedTally{}
 	}
-	slots := t.appendSorted(make([]slot, 0, t.size))
 	var saved SavedTally
 	saved.Keys = make([]uint64, 0, len(slots))
 	ones, noIDs := true, true
@@ -191,10 +205,52 @@ func (s *saver) saveTenant(t *tenant) SavedTenant {
 }
 
 func (s *saver) saveSeries(r *series) SavedCluster {
-	return SavedCluster{
+	saved := SavedCluster{
 		Key: s.key(r.key), First: r.first, Last: r.last,
 		Ring: s.savePartials(r.ring), Win: r.win,
 	}
+	for _, sp := range s.w.spans {
+		if reach := r.reach[sp.scale]; reach != nil {
+			saved.Reach = append(saved.Reach, s.saveReach(reach))
+		}
+	}
+	return saved
+}
+
+func (s *saver) saveReach(r *reach) SavedReach {
+	saved := SavedReach{Scale: r.span.scale}
+	for _, p := range r.steps {
+		step := SavedStep{Index: p.index, Sum: saveAmounts(&p.sum)}
+		for i := range step.Tops {
+			step.Tops[i] = saveSlots(p.top(i))
+			s.rename(step.Tops[i].IDs)
+		}
+		saved.Steps = append(saved.Steps, step)
+	}
+	for i := range r.sets {
+		for _, m := range r.sets[i].appendSorted(nil) {
+			saved.Marks[i].Keys = append(saved.Marks[i].Keys, m.key)
+			saved.Marks[i].Bits = append(saved.Marks[i].Bits, bitsOf(&m))
+		}
+	}
+	if r.late != nil {
+		saved.Late = s.savePartials([]*partial{r.late})
+	}
+	return saved
+}
+
+func saveSpan(sp *span) SavedSpan {
+	saved := SavedSpan{Scale: sp.scale, Window: sp.window, Slide: sp.slide}
+	for _, l := range sp.lacks {
+		if l.gap > 0 || l.stall > 0 {
+			saved.Lacks = append(saved.Lacks, SavedLack{Step: l.step, Gap: l.gap, Stall: l.stall})
+		}
+	}
+	slices.SortFunc(saved.Lacks, func(a, b SavedLack) int { return cmp.Compare(a.Step, b.Step) })
+	for _, p := range sp.pending {
+		saved.Pending = append(saved.Pending, savePending(p))
+	}
+	return saved
 }
 
 func saveGeneration(g *generation) SavedGeneration {

@@ -118,13 +118,17 @@ func (w *Windows) moved(s *source, t int64, warming bool) {
 	}
 }
 
-// missStalled notes for every stalled source that a pane up to end is closed
-// without it.
-func (w *Windows) missStalled(end int64) {
+// missStalled notes for every stalled source that panes up to end, from start
+// on, are closed without it.
+func (w *Windows) missStalled(start, end int64) {
+	stalled := false
 	for _, s := range w.bySource {
 		if s.state == SourceStalled && (!s.seen || s.high-w.outOfOrder < end) {
-			s.missing = end
+			s.missing, stalled = end, true
 		}
+	}
+	if stalled {
+		w.missed(start, end, true)
 	}
 }
 

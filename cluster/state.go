@@ -36,6 +36,7 @@ type State struct {
 	Open    []SavedPane
 	Late    []SavedPane
 	Pending []SavedTraining
+	Spans   []SavedSpan // the longer scales, ascending
 	Tenants []SavedTenant
 
 	// Limits are the overrides in force, NextLimits those set for later.
@@ -83,7 +84,7 @@ type SavedPartial struct {
 	Pane       int64
 	Newcomer   bool
 	Sum        SavedAmounts
-	Subjects   SavedTally // IDs are places in State.Names
+	Subjects   SavedTally // IDs are places in State.Names, here and in the next three
 	Objects    SavedTally
 	Namespaces SavedTally
 	Sources    SavedTally
@@ -110,6 +111,44 @@ type SavedTally struct {
 	IDs     []uint32
 	Pruned  bool
 	Ceiling uint64
+}
+
+// SavedSpan is the state of a longer scale. Its lengths must be the same again,
+// as those of State.
+type SavedSpan struct {
+	Scale         Scale
+	Window, Slide int64
+	Lacks         []SavedLack // ascending Step
+	Pending       []SavedTraining
+}
+
+// SavedLack is how much of a step passed without any source and without some.
+type SavedLack struct {
+	_                struct{} `cbor:",toarray"`
+	Step, Gap, Stall int64
+}
+
+// SavedReach is the past of a cluster at a longer scale.
+type SavedReach struct {
+	Scale Scale
+	Steps []SavedStep
+	Marks [numSets]SavedMarks
+	Late  []SavedPartial // at most one
+}
+
+// SavedStep is what a cluster did in one step.
+type SavedStep struct {
+	_     struct{} `cbor:",toarray"`
+	Index int64
+	Sum   SavedAmounts        // with the distinct counts
+	Tops  [numSets]SavedTally // IDs are places in State.Names
+}
+
+// SavedMarks are the steps in which keys were seen, as bits.
+type SavedMarks struct {
+	_    struct{} `cbor:",toarray"`
+	Keys []uint64 // ascending
+	Bits []uint64
 }
 
 // SavedTraining is a training window that is not final yet.
@@ -143,6 +182,7 @@ type SavedCluster struct {
 	First, Last int64
 	Ring        []SavedPartial
 	Win         int
+	Reach       []SavedReach
 }
 
 // SavedSeen is a tenant's memory of what was seen before, by kind.

@@ -116,6 +116,21 @@ func (t *table) remove(s *slot) {
 	t.size--
 }
 
+// fit moves the entries to a smaller place when they fill little of theirs.
+func (t *table) fit(mem *slabs) {
+	if len(t.slots) <= 1<<minSlab || t.size*8 >= len(t.slots) {
+		return
+	}
+	old := t.slots
+	t.slots = mem.take(max(bits.Len(uint(t.size*2)), minSlab))
+	for i := range old {
+		if old[i].n != 0 {
+			*t.vacant(old[i].key) = old[i]
+		}
+	}
+	mem.give(old)
+}
+
 // reset empties the table and gives its memory back.
 func (t *table) reset(mem *slabs) {
 	if t.slots != nil {
@@ -171,6 +186,20 @@ func (m *slabs) take(bits int) []slot {
 		}
 	}
 	return make([]slot, 1<<bits)
+}
+
+// takeFor returns room for n entries, nil for none. It goes back by giveBack.
+func (m *slabs) takeFor(n int) []slot {
+	if n == 0 {
+		return nil
+	}
+	return m.take(max(bits.Len(uint(n-1)), minSlab))[:0]
+}
+
+func (m *slabs) giveBack(s []slot) {
+	if cap(s) > 0 {
+		m.give(s[:cap(s)])
+	}
 }
 
 func (m *slabs) give(s []slot) {

@@ -30,6 +30,16 @@ func (t *tally) add(key uint64, limit int, mem *memory) (s *slot, added bool) {
 	return t.put(key, &mem.slabs)
 }
 
+// count adds one event of the key, which has a name.
+func (t *tally) count(key uint64, name string, limit int, mem *memory) {
+	if s, added := t.add(key, limit, mem); s != nil {
+		s.n++
+		if added {
+			s.id = mem.names.hold(name)
+		}
+	}
+}
+
 // mark adds the key without counting.
 func (t *tally) mark(key uint64, limit int, mem *memory) {
 	if s, added := t.add(key, limit, mem); added {

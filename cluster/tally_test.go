@@ -136,7 +136,7 @@ func TestMemoryComesBack(t *testing.T) {
 	for _, name := range w.mem.names.list {
 		live += int(name.refs)
 	}
-	if live != 1 {
-		t.Errorf("%d references to names, want the one of the open pane", live)
+	if live != 4 {
+		t.Errorf("%d references to names, want the four of the event in the open pane", live)
 	}
 }

@@ -21,6 +21,8 @@ type tenant struct {
 	ofRole   map[string]int             // how many of them each role has
 	overflow *series                    // nil until needed
 	active   []*series                  // those with partials kept, ascending cluster id
+	// reaching are those with a reach at each longer scale, ascending.
+	reaching [NumScales][]*series
 	seen     seen
 	rate     bucket             // of new clusters
 	refused  [NumBudgets]uint64 // events in time
@@ -191,7 +193,7 @@ func (t *tenant) activate(s *series) {
 // forgetEvery only, so that a jump over several of them forgets the same.
 func (w *Windows) forget(now int64) {
 	stale := func(s *series) bool {
-		return len(s.ring) == 0 && (s.last+1)*w.pane+w.seenFor <= now
+		return len(s.ring) == 0 && s.reach == [NumScales]*reach{} && (s.last+1)*w.pane+w.seenFor <= now
 	}
 	w.byTenant = slices.DeleteFunc(w.byTenant, func(t *tenant) bool {
 		for _, s := range t.clusters {

@@ -28,10 +28,8 @@ type row struct {
 }
 
 // capture keeps the counts of the sliding windows that end here as the training
-// window that they are, until it becomes final. In a silence that is no
-// window of zeros but the absence of any source nothing is kept.
+// window that they are, until it becomes final.
 func (w *Windows) capture(end int64) {
-	alive := w.alive(end)
 	p := w.mem.newPending(end/w.window - 1)
 	p.incomplete = !w.whole(end-w.window, end) || len(w.partialSince(end-w.window)) > 0
 	for _, t := range w.byTenant {
@@ -41,15 +39,42 @@ func (w *Windows) capture(end int64) {
 				rows.rows = append(rows.rows, row{s, s.totals()})
 			}
 		}
-		if !alive && len(rows.rows) == 0 {
-			p.tenants = p.tenants[:len(p.tenants)-1]
+	}
+	if p = w.keepPending(p, end); p != nil {
+		w.pending = append(w.pending, p)
+	}
+}
+
+// keepPending drops the tenants without rows in a silence that is no window of
+// zeros but the absence of any source. It returns nil when there is nothing left.
+func (w *Windows) keepPending(p *pending, end int64) *pending {
+	if !w.alive(end) {
+		kept := 0
+		for i := range p.tenants {
+			if len(p.tenants[i].rows) > 0 {
+				// Swapped, so that the memory of the rows stays.
+				p.tenants[kept], p.tenants[i] = p.tenants[i], p.tenants[kept]
+				kept++
+			}
 		}
+		p.tenants = p.tenants[:kept]
 	}
-	if len(p.tenants) == 0 {
-		w.mem.recyclePending(p)
-		return
+	if len(p.tenants) > 0 {
+		return p
 	}
-	w.pending = append(w.pending, p)
+	w.mem.recyclePending(p)
+	return nil
+}
+
+// takePending removes the training window with the index, which none of the list
+// comes before, and returns it; nil when it is not there.
+func takePending(list *[]*pending, index int64) *pending {
+	if len(*list) == 0 || (*list)[0].index != index {
+		return nil
+	}
+	p := (*list)[0]
+	*list = slices.Delete(*list, 0, 1)
+	return p
 }
 
 // newPending returns an empty training window.
@@ -92,11 +117,7 @@ func (p *pending) addTenant(name string) *tenantRows {
 func (w *Windows) finalise(v Visitor) {
 	index := w.training
 	w.training++
-	var p *pending
-	if len(w.pending) > 0 && w.pending[0].index == index {
-		p = w.pending[0]
-		w.pending = slices.Delete(w.pending, 0, 1)
-	}
+	p := takePending(&w.pending, index)
 	if late := takeFirst(&w.late, index); late != nil {
 		if p == nil {
 			p = w.mem.newPending(index)
@@ -104,9 +125,14 @@ func (w *Windows) finalise(v Visitor) {
 		}
 		w.correct(p, late)
 	}
-	if p == nil {
-		return
+	if p != nil {
+		w.handOut(p, Short, w.window, v)
 	}
+	w.finaliseSpans((index+1)*w.window, v)
+}
+
+// handOut hands out the training window, which is so long, and takes it back.
+func (w *Windows) handOut(p *pending, scale Scale, length int64, v Visitor) {
 	for i := range p.tenants {
 		w.visit = w.visit[:0]
 		for _, r := range p.tenants[i].rows {
@@ -119,8 +145,9 @@ func (w *Windows) finalise(v Visitor) {
 		}
 		w.train = Training{
 			Tenant:     p.tenants[i].name,
-			Start:      index * w.window,
-			End:        (index + 1) * w.window,
+			Scale:      scale,
+			Start:      p.index * length,
+			End:        (p.index + 1) * length,
 			Incomplete: p.incomplete,
 			Windows:    w.visit,
 		}
@@ -135,6 +162,7 @@ func (w *Windows) correct(p *pending, late *pane) {
 	for _, l := range w.landings {
 		r := p.row(l.tenant.name, l.series)
 		l.series.correct(&r.totals, l.partial, p.index*w.panesPerWindow)
+		w.noteLate(l)
 		w.mem.recycle(l.partial)
 	}
 	w.letGo(late)

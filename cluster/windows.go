@@ -60,6 +60,8 @@ type Windows struct {
 	training int64
 	pending  []*pending
 
+	spans []*span // the longer scales that are on, ascending
+
 	tenants  map[string]*tenant
 	byTenant []*tenant // ascending name
 	clusters int       // of all tenants, without overflows
@@ -73,7 +75,8 @@ type Windows struct {
 	visit      []Window  // scratch of a visit, as the next two
 	evaluation Evaluation
 	train      Training
-	top        table // scratch of AppendTop
+	top        table          // scratch of AppendTop
+	gather     [numSets]table // scratch of a step
 }
 
 // New returns an empty Windows. It panics when the configuration is not valid:
@@ -98,6 +101,12 @@ func New(c Config) *Windows {
 	}
 	w.panesPerWindow = w.window / w.pane
 	w.panesPerSlide = w.slide / w.pane
+	if c.MediumWindow > 0 {
+		w.spans = append(w.spans, w.newSpan(Medium, int64(c.MediumWindow), int64(c.MediumSlide)))
+	}
+	if c.LongWindow > 0 {
+		w.spans = append(w.spans, w.newSpan(Long, int64(c.LongWindow), int64(c.LongSlide)))
+	}
 	w.forgetEvery = max(w.seenFor/32/w.window, 1) * w.window
 	return w
 }
