@@ -153,15 +153,11 @@ func byValue(a, b *member) int {
 // common.
 func (tn *tenant) regroup(cfg *Config) {
 	clear(tn.groups)
-	met := tn.families
-	tn.families = make(map[string]string) // without the roles that nobody has any more
+	if tn.familyOf != nil {
+		clear(tn.families) // of roles that nobody may have any more
+	}
 	for _, m := range tn.members {
-		family, ok := met[m.key.Role]
-		if !ok {
-			family = tn.ask(m.key.Role)
-		}
-		tn.families[m.key.Role] = family
-		k := groupKey{family: family, kind: kindOf(m.key)}
+		k := groupKey{family: tn.groupOf(m.key.Role), kind: kindOf(m.key)}
 		g := tn.groups[k]
 		if g == nil {
 			g = &group{}
@@ -207,11 +203,12 @@ func (g *group) sum() {
 	g.total.subjects = float64(len(g.own))
 }
 
-// What a tenant's spread is thought to be before its groups tell: counts that
-// vary as much as their mean, and subjects that do. It counts for three groups.
+// What a tenant's spread is thought to be before its groups tell, and for how
+// many groups that counts: rather wide, for the first busy day of a tenant is
+// judged by a night.
 const (
-	firstSpread  = 1
-	firstSpreads = 3
+	firstSpread  = 2
+	firstSpreads = 10
 )
 
 // typical is the median of the values and of what was thought before.

@@ -120,8 +120,8 @@ func (d subjectsOnly) AppendTop(dst []cluster.Count, of cluster.Facet, n int) []
 	return append(dst, d[:min(n, len(d))]...)
 }
 
-func (subjectsOnly) AppendNew(dst []cluster.Novelty, _ int) []cluster.Novelty  { return dst }
-func (subjectsOnly) AppendSteps(dst []uint32, _ cluster.Feature) []uint32 { return dst }
+func (subjectsOnly) AppendNew(dst []cluster.Novelty, _ int) []cluster.Novelty { return dst }
+func (subjectsOnly) AppendSteps(dst []uint32, _ cluster.Feature) []uint32     { return dst }
 func (subjectsOnly) AppendSamples(dst []cluster.Sample, _ cluster.Feature, _ int) []cluster.Sample {
 	return dst
 }
