@@ -26,7 +26,6 @@ type member struct {
 
 	windows, events, square float64
 	seen                    int64 // end of the last window
-
 }
 
 // groupKey names who is compared with whom: the subjects of a role family that

@@ -173,6 +173,7 @@ func TestPeersOfTheRecording(t *testing.T) {
 	quiet := quietPart(r.Labels, all)
 	for _, f := range []cluster.Feature{cluster.Peer, cluster.Silhouette} {
 		exceedances(t, f, quiet)
+		t.Logf("feature %d: %.1f clusters a quiet day beyond 3, %.1f beyond 4", f, perDay(quiet, f, 3), perDay(quiet, f, 4))
 	}
 	for _, in := range append(slices.Clone(r.Labels.Incidents), r.Labels.BenignChanges...) {
 		t.Logf("%-8s %-50.50s peer %s; silhouette %s", in.ID, in.Name, strongest(all, &in, cluster.Peer), strongest(all, &in, cluster.Silhouette))
@@ -221,9 +222,28 @@ func exceedances(t *testing.T, f cluster.Feature, quiet []judged) {
 			hours[j.end/int64(time.Hour)] = h
 		}
 		ratio, low, high := bootstrap(hours)
+		if at.z <= 2.5 && (low > 2*at.nominal || high < at.nominal/2) {
+			t.Errorf("feature %d is not calibrated at %v", f, at.z)
+		}
 		t.Logf("feature %d: |z| > %.1f: observed over nominal %.2f (%.2f to %.2f), of it above %.0f %%, of %.0f windows in %d hours",
 			f, at.z, ratio/at.nominal, low/at.nominal, high/at.nominal, 100*up/math.Max(1, ratio*n), n, len(hours))
 	}
+}
+
+// perDay is how many clusters a day exceed at any time of it.
+func perDay(quiet []judged, f cluster.Feature, z float64) float64 {
+	type one struct {
+		cluster fingerprint.ID
+		day     int64
+	}
+	hours, beyond := map[int64]bool{}, map[one]bool{}
+	for _, j := range quiet {
+		hours[j.end/int64(time.Hour)] = true
+		if j.Feature == f && math.Abs(j.Z) > z {
+			beyond[one{j.Cluster, j.end / int64(24*time.Hour)}] = true
+		}
+	}
+	return float64(len(beyond)) / float64(len(hours)) * 24
 }
 
 // bootstrap returns the share of exceedances and its 95 % interval by blocks of

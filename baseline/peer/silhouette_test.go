@@ -203,8 +203,11 @@ func TestNoSilhouetteWithoutAnotherRole(t *testing.T) {
 
 func TestStabilityIsWeighted(t *testing.T) {
 	s := New(DefaultConfig())
-	ev := evaluation(hour, hour, []did{{role: "a", resource: "x", subject: "u", events: 1}, {role: "b", resource: "x", subject: "v", events: 1},
-		{role: "c", resource: "x", subject: "w", events: 1}}, plain)
+	ev := evaluation(hour, hour, []did{
+		{role: "a", resource: "x", subject: "u", events: 1},
+		{role: "b", resource: "x", subject: "v", events: 1},
+		{role: "c", resource: "x", subject: "w", events: 1},
+	}, plain)
 	ev.Windows[0].Stayed, ev.Windows[0].Either = 9, 10
 	ev.Windows[1].Stayed, ev.Windows[1].Either = 0, 2
 	s.Judge(ev)
