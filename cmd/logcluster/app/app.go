@@ -96,7 +96,7 @@ func (a *App) buildPipeline() {
 		recorded: a.o.Recorded,
 	}
 	p.engine = engine.New(a.cfg.engine(), policies, engine.Observer{
-		Found: p.found, Learned: p.board.learned, Forgotten: p.board.forgotten,
+		Found: p.found, Learned: p.board.learned, Compared: p.board.compared, Forgotten: p.board.forgotten,
 	})
 	p.verdicts = newVerdicts(a.cfg.Verdicts, p.engine.Book())
 	policies.settled = p.settled // partitions may be far apart

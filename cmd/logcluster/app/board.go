@@ -11,6 +11,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline/family"
+	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
 )
@@ -48,6 +49,7 @@ type standing struct {
 	top      []web.Anomaly
 	clusters []web.Cluster // of the last evaluation, those with the most events first
 	families *family.Families
+	fit      *web.Fit      // nil before the first window of the medium scale
 	resolved []web.Anomaly // lately, the last one first
 	firing   int
 	learning bool
@@ -122,6 +124,14 @@ func (b *board) learned(f *family.Families) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.of(f.Tenant).families = f
+}
+
+// compared puts up how well roles describe their subjects.
+func (b *board) compared(tenant string, q peer.Quality) {
+	fit := fitView(&q)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of(tenant).fit = fit
 }
 
 // forgotten takes a tenant down.

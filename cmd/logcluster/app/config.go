@@ -15,6 +15,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline"
 	"github.com/logcluster/logcluster/baseline/family"
+	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -44,6 +45,8 @@ type Config struct {
 	Tenants TenantsConfig `yaml:"tenants"`
 	// Baseline is what usual means.
 	Baseline baseline.Config `yaml:"baseline"`
+	// Peers is how subjects are held against the others of their role family.
+	Peers peer.Config `yaml:"peers"`
 	// Anomaly is when a deviation becomes an alert.
 	Anomaly anomaly.Config `yaml:"anomaly"`
 	// Verdicts is what people decide about alerts: for how long it holds, and when
@@ -238,7 +241,7 @@ func within(field string, d, low, high time.Duration) error {
 
 // engine returns the sections that the pure stages are configured by.
 func (c *Config) engine() engine.Config {
-	return engine.Config{Cluster: c.Cluster, Baseline: c.Baseline, Families: c.Roles.Families, Anomaly: c.Anomaly}
+	return engine.Config{Cluster: c.Cluster, Baseline: c.Baseline, Families: c.Roles.Families, Peers: c.Peers, Anomaly: c.Anomaly}
 }
 
 // DefaultConfig returns the defaults. They name no broker, topic or sink.
@@ -252,6 +255,7 @@ func DefaultConfig() Config {
 		Cluster:     cluster.DefaultConfig(),
 		Tenants:     TenantsConfig{Reload: 10 * time.Second},
 		Baseline:    baseline.DefaultConfig(),
+		Peers:       peer.DefaultConfig(),
 		Anomaly:     anomaly.DefaultConfig(),
 		Verdicts:    verdict.DefaultConfig(),
 		Alert: AlertConfig{

@@ -54,6 +54,8 @@ var (
 	familyRolesDesc  = desc("role_keys", "Role keys at the last retrain.", "tenant")
 	silhouetteDesc   = desc("role_family_silhouette", "How well the role families of several roles are apart, -1 to 1; without a value where there are none.", "tenant")
 	stabilityDesc    = desc("role_family_stability", "How much the role families agree with those of the retrain before, 0 to 1.", "tenant")
+	fitDesc          = desc("cluster_silhouette", "How well roles describe what their subjects do, in the last window of the medium scale, -1 to 1; without a value where nobody can be compared.", "tenant")
+	sameDesc         = desc("cluster_stability", "Share of the clusters' subjects that were active in the window of the medium scale before too, 0 to 1; without a value where there is none.", "tenant")
 	budgetUsedDesc   = desc("tenant_budget_used", "What a tenant uses of a budget.", "tenant", "budget")
 	budgetLimitDesc  = desc("tenant_budget_limit", "How much of a budget a tenant has.", "tenant", "budget")
 	overflowDesc     = desc("tenant_overflow_events_total", "Events of a tenant that were beyond a budget and are added up in its overflow cluster.", "tenant", "budget")
@@ -75,7 +77,7 @@ func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, rolesDesc, refutedDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
-		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
+		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, fitDesc, sameDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		verdictsDesc, suppressedDesc, suppressionsDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
@@ -211,6 +213,12 @@ func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
 	gauge(out, learningDesc, learning, tenant)
 	if s.families != nil {
 		collectFamilies(out, tenant, s.families)
+	}
+	if s.fit != nil && s.fit.Silhouette != nil {
+		gauge(out, fitDesc, *s.fit.Silhouette, tenant)
+	}
+	if s.fit != nil && s.fit.Stability != nil {
+		gauge(out, sameDesc, *s.fit.Stability, tenant)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
+	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/cmd/logcluster/review"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -103,10 +104,32 @@ func (v *roleView) Families(tenant string) []web.Families {
 	var out []web.Families
 	for _, name := range v.board.named(tenant) {
 		if f := v.board.tenants[name].families; f != nil {
-			out = append(out, review.Families(f))
+			view := review.Families(f)
+			view.Fit = v.board.tenants[name].fit
+			out = append(out, view)
 		}
 	}
 	return out
+}
+
+// maxShownRoles bounds the roles whose fit is shown: those that fit worst.
+const maxShownRoles = 200
+
+// fitView is how well roles describe their subjects, as it is shown.
+func fitView(q *peer.Quality) *web.Fit {
+	fit := &web.Fit{At: eventTime(q.At), Subjects: q.Subjects, Clusters: q.Compared, Roles: []web.RoleFit{}}
+	if q.SilhouetteOK() {
+		fit.Silhouette = &q.Silhouette
+	}
+	if q.StabilityOK() {
+		fit.Stability = &q.Stability
+	}
+	for _, r := range q.Roles {
+		fit.Roles = append(fit.Roles, web.RoleFit{Role: cleaned(r.Role), Silhouette: r.Silhouette, Subjects: r.Subjects})
+	}
+	slices.SortStableFunc(fit.Roles, func(a, b web.RoleFit) int { return cmp.Compare(a.Silhouette, b.Silhouette) })
+	fit.Roles = fit.Roles[:min(len(fit.Roles), maxShownRoles)]
+	return fit
 }
 
 // Policies implements [web.Roles].

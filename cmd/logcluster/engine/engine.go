@@ -14,6 +14,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline"
 	"github.com/logcluster/logcluster/baseline/family"
+	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 	"github.com/logcluster/logcluster/fingerprint/rbac"
@@ -24,6 +25,7 @@ type Config struct {
 	Cluster  cluster.Config
 	Baseline baseline.Config
 	Families family.Config
+	Peers    peer.Config
 	Anomaly  anomaly.Config
 }
 
@@ -33,6 +35,7 @@ func DefaultConfig() Config {
 		Cluster:  cluster.DefaultConfig(),
 		Baseline: baseline.DefaultConfig(),
 		Families: family.DefaultConfig(),
+		Peers:    peer.DefaultConfig(),
 		Anomaly:  anomaly.DefaultConfig(),
 	}
 }
@@ -45,6 +48,10 @@ type Observer struct {
 	// Learned receives the role families of a tenant whenever they were learned;
 	// they may be kept.
 	Learned func(*family.Families)
+	// Compared receives how well roles describe their subjects, and how stable the
+	// clusters are, after every window of the medium scale. It is valid until it
+	// returns.
+	Compared func(tenant string, q peer.Quality)
 	// Forgotten is told of a tenant that is known no more.
 	Forgotten func(tenant string)
 }
@@ -55,6 +62,7 @@ type Engine struct {
 	baselines *baseline.Store
 	detector  *anomaly.Detector
 	families  *family.Learner
+	peers     *peer.Store
 	book      *verdict.Book
 	// policies tells what roles may do, which families are learned from.
 	policies fingerprint.Policies
@@ -80,6 +88,7 @@ func New(cfg Config, policies fingerprint.Policies, observer Observer) *Engine {
 		baselines:    baselines,
 		detector:     detector,
 		families:     family.New(cfg.Families),
+		peers:        peer.New(cfg.Peers),
 		book:         book,
 		policies:     policies,
 		observer:     observer,
@@ -136,7 +145,7 @@ func (v visitor) Evaluate(ev *cluster.Evaluation) {
 		v.retrain(mark)
 	}
 	if ev.Scale != cluster.Short {
-		v.detector.Note(ev, nil)
+		v.detector.Note(ev, v.compare(ev))
 		return
 	}
 	result := v.detector.Evaluate(ev)
@@ -146,8 +155,21 @@ func (v visitor) Evaluate(ev *cluster.Evaluation) {
 	}
 }
 
-// retrain fits the baselines anew, takes note of new levels, and, from time to time, learns which roles are
-// alike.
+// compare holds subjects against their peers, and roles against each other, in
+// the windows that are long enough for it and not too long to be soon enough.
+func (e *Engine) compare(ev *cluster.Evaluation) []baseline.Finding {
+	if ev.Scale != cluster.Medium {
+		return nil
+	}
+	findings := e.peers.Judge(ev)
+	if e.observer.Compared != nil {
+		e.observer.Compared(ev.Tenant, e.peers.Quality(ev.Tenant))
+	}
+	return findings
+}
+
+// retrain fits the baselines anew, takes note of new levels, and, from time to
+// time, learns which roles are alike.
 func (e *Engine) retrain(mark int64) {
 	e.detector.Shifted(e.baselines.Retrain(mark))
 	e.retrained = mark
@@ -162,12 +184,14 @@ func (e *Engine) retrain(mark int64) {
 			continue
 		}
 		families := e.families.Learn(tenant, mark, roles)
-		e.baselines.SetFamilies(tenant, func(role string) string {
+		familyOf := func(role string) string {
 			if f := families.Of(role); f != nil {
 				return f.ID
 			}
 			return ""
-		})
+		}
+		e.baselines.SetFamilies(tenant, familyOf)
+		e.peers.SetFamilies(tenant, familyOf)
 		if e.observer.Learned != nil {
 			e.observer.Learned(families)
 		}
@@ -184,6 +208,7 @@ func (e *Engine) forget() {
 		e.baselines.Forget(tenant)
 		e.detector.Forget(tenant)
 		e.families.Forget(tenant)
+		e.peers.Forget(tenant)
 		e.book.Forget(tenant)
 		if e.observer.Forgotten != nil {
 			e.observer.Forgotten(tenant)
@@ -197,6 +222,7 @@ type State struct {
 	Baselines baseline.State
 	Detector  anomaly.DetectorState
 	Families  family.State
+	Peers     peer.State
 	Book      verdict.State
 	Retrained int64
 	Learned   int64
@@ -209,6 +235,7 @@ func (e *Engine) Snapshot() State {
 		Baselines: e.baselines.Snapshot(),
 		Detector:  e.detector.Snapshot(),
 		Families:  e.families.Snapshot(),
+		Peers:     e.peers.Snapshot(),
 		Book:      e.book.Snapshot(),
 		Retrained: e.retrained,
 		Learned:   e.learned,
@@ -229,6 +256,9 @@ func (e *Engine) Restore(s *State) error {
 	}
 	if err := e.families.Restore(s.Families); err != nil {
 		return fmt.Errorf("restore role families: %w", err)
+	}
+	if err := e.peers.Restore(s.Peers); err != nil {
+		return fmt.Errorf("restore peers: %w", err)
 	}
 	if err := e.book.Restore(s.Book); err != nil {
 		return err

@@ -81,6 +81,32 @@ type Families struct {
 	Stability float64 `json:"stability"`
 	// Families are those with the most members first.
 	Families []Family `json:"families"`
+	// Fit is how well the roles describe what their subjects do; left out before the
+	// first window of the medium scale.
+	Fit *Fit `json:"fit,omitempty"`
+}
+
+// Fit is how well roles describe what their subjects do, in the last window of
+// the medium scale, and how much the clusters stay what they are.
+type Fit struct {
+	At time.Time `json:"at"` // end of the window
+	// Silhouette is the mean over the Subjects that have one, from -1 (they act
+	// like those of another role) to 1; null when nobody has.
+	Silhouette *float64 `json:"silhouette"`
+	Subjects   int      `json:"subjects"`
+	// Stability is the share of the clusters' subjects that are the same as in
+	// the window before, from 0 to 1, over so many Clusters; null without any.
+	Stability *float64 `json:"stability"`
+	Clusters  int      `json:"clusters"`
+	// Roles are those that fit their subjects worst first, at most 200.
+	Roles []RoleFit `json:"roles"`
+}
+
+// RoleFit is how well one role describes its subjects.
+type RoleFit struct {
+	Role       string  `json:"role"`
+	Silhouette float64 `json:"silhouette"`
+	Subjects   int     `json:"subjects"`
 }
 
 // Family is a group of roles that are alike.

@@ -39,6 +39,7 @@ type rolesView struct {
 // tenantView are the families of a tenant.
 type tenantView struct {
 	Tenant, Facts string
+	Fit           string // empty when nobody can be compared
 	// Shared are the families of several roles, Alone those of one.
 	Shared, Alone         []familyView
 	AloneText             string
@@ -166,7 +167,7 @@ func newTenantView(f *Families, d *drawing, watermark time.Time) tenantView {
 		facts = append(facts, fmt.Sprintf("silhouette %s over %s", score(*f.Silhouette), plural(f.Compared, "role", "roles")))
 	}
 	facts = append(facts, "stability "+percent(f.Stability))
-	v := tenantView{Tenant: f.Tenant, Facts: strings.Join(facts, " · ")}
+	v := tenantView{Tenant: f.Tenant, Facts: strings.Join(facts, " · "), Fit: fitFacts(f.Fit)}
 	sorted := slices.Clone(f.Families)
 	slices.SortStableFunc(sorted, func(a, b Family) int {
 		return cmp.Or(len(b.Members)-len(a.Members), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
@@ -185,6 +186,25 @@ func newTenantView(f *Families, d *drawing, watermark time.Time) tenantView {
 	}
 	v.AloneText = plural(len(v.Alone)+v.MoreAlone, "role", "roles") + " like no other"
 	return v
+}
+
+// fitFacts says how well roles describe their subjects; empty when nobody can be
+// compared.
+func fitFacts(f *Fit) string {
+	if f == nil {
+		return ""
+	}
+	var facts []string
+	if f.Silhouette != nil {
+		facts = append(facts, fmt.Sprintf("subjects fit their roles with a silhouette of %s (%s)", score(*f.Silhouette), plural(f.Subjects, "subject", "subjects")))
+	}
+	if f.Silhouette != nil && len(f.Roles) > 0 {
+		facts = append(facts, fmt.Sprintf("worst %s: %s", score(f.Roles[0].Silhouette), spaced(f.Roles[0].Role)))
+	}
+	if f.Stability != nil {
+		facts = append(facts, fmt.Sprintf("%s of the subjects of %s were active in the window before too", percent(*f.Stability), plural(f.Clusters, "cluster", "clusters")))
+	}
+	return strings.Join(facts, " · ")
 }
 
 func newFamilyView(tenant string, f *Family, d *drawing, watermark time.Time) familyView {
