@@ -9,17 +9,19 @@ import (
 // Config says what becomes an alert, and for how long. The values chosen on a
 // recording, with their effect at half and double, are in ARCHITECTURE.md.
 type Config struct {
-	// FalseAlertsPerDay is how many alerts a day chance alone may raise for one
-	// tenant. It sets how unlikely a window must be before it counts towards an
-	// alert: this number over the tests of a day (clusters times windows). With
-	// 300 clusters, 3 a day is a p-value of 3.5e-5, |z| of 4.1. Half of it
-	// raises that |z| by about 0.15.
+	// FalseAlertsPerDay is how many alerts a day (of event time) chance alone may
+	// raise for one tenant. It sets how unlikely a window must be before it counts
+	// towards an alert: this number over the tests of a day (clusters times windows
+	// that do not overlap, of all scales), and k times that for each of k clusters
+	// that are so at once (Benjamini and Hochberg). With 300 clusters, 3 a day is a
+	// p-value of 3.2e-5, |z| of 4.2. Half of it raises that |z| by about 0.15.
 	FalseAlertsPerDay float64 `yaml:"false_alerts_per_day"`
-	// FireAfter of the last FireWithin evaluations must count before an anomaly
-	// fires; one counts when its window is unlikely enough and its newest panes
-	// deviate by themselves (neighbouring windows share most of their panes).
+	// FireAfter of the last FireWithin evaluations of one scale must count before an
+	// anomaly fires; one counts when its window is unlikely enough and its newest
+	// panes deviate by themselves (neighbouring windows share most of their panes).
 	// More means fewer and later alerts. First-seen features, sensitive
-	// resources and the accesses connect and escalate need one.
+	// resources and the accesses connect and escalate need one. What fired because
+	// of a longer scale is resolved when none of the last FireWithin exceeded.
 	FireAfter  int `yaml:"fire_after"`
 	FireWithin int `yaml:"fire_within"`
 	// MinEvents and MinRatio are the least deviation that is worth an alert: so
@@ -32,12 +34,15 @@ type Config struct {
 	// longer than the restart of a component takes.
 	AbsentAfter time.Duration `yaml:"absent_after"`
 	// ResolveAfter is how long a firing anomaly must be inconspicuous before it
-	// is resolved.
+	// is resolved. What fires again within twice the cool-down needs four times as
+	// long each time, up to that, so that what flaps is one alert that stays.
 	ResolveAfter time.Duration `yaml:"resolve_after"`
 	// CoolDown is how long after it was resolved the same cluster fires again
 	// for the same feature only when that is clearly more unlikely than before.
 	CoolDown time.Duration `yaml:"cool_down"`
-	// TopK is how many anomalies are ranked and shown.
+	// TopK is how many anomalies of a tenant are ranked and shown, and of how many
+	// people are told within the length of a window. Those past the cut are in the
+	// log of anomalies, and one summary lists them. More is more noise in a storm.
 	TopK int `yaml:"top_k"`
 	// RiskWeights ranks by z times the power of the access, see [Risk]. The z
 	// that is shown is never weighted.

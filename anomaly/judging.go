@@ -88,12 +88,15 @@ func (j *judging) present(w *cluster.Window) {
 	j.evaluated++
 	x := j.store.Expect(j.ev, w)
 	if j.tracks[w.Cluster.ID] == nil && x.Usual(w) && !j.heard(w.Cluster.ID) {
+		j.unremarkable(r, w)
 		return
 	}
 	c := candidate{cluster: w.Cluster, window: w, recent: r}
 	s := &c.said[cluster.Short]
 	s.Verdict = judge(&x, w, nil, j.lacks(w.Cluster.ID))
-	if s.LogP < 0 {
+	if s.LogP == 0 {
+		j.unremarkable(r, w)
+	} else {
 		s.born = x.Born()
 		s.speaks = x.Deviates(s.Driver, &w.Fresh, j.fraction, s.Up, freshP)
 		o, _ := x.Opinion(s.Driver, w)
@@ -224,7 +227,7 @@ func (j *judging) age() {
 		if tr.at != j.ev.End {
 			j.turn(tr)
 		}
-		if tr.Story == 0 && !j.lately(tr) && j.ev.End-tr.ResolvedAt > 2*int64(j.cfg.CoolDown) {
+		if tr.Story == 0 && !j.lately(tr) && j.ev.End-tr.ResolvedAt > j.soon() {
 			delete(j.tracks, id)
 		}
 	}

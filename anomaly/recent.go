@@ -126,21 +126,22 @@ func (u *Usual) top() []Share {
 	return shares
 }
 
-// remember keeps the window's events and, once a window, who and what it consists
-// of.
+// remember keeps the window's events.
 func (j *judging) remember(w *cluster.Window) *Recent {
 	r := j.recent[w.Cluster.ID]
 	if r == nil {
 		r = &Recent{}
 		j.recent[w.Cluster.ID] = r
 	}
-	if j.ev.End-r.UsualAt >= j.window && w.Counts[cluster.Events] > 0 {
-		if tr := j.tracks[w.Cluster.ID]; tr == nil || tr.StartedAt == 0 {
-			r.Usual.learn(j.Detector, w)
-			r.UsualAt = j.ev.End
-		}
-	}
 	r.End, r.AskedAt, r.Tested = j.ev.End, j.ev.End, 0
 	r.Events = pushed(r.Events, w.Counts[cluster.Events])
 	return r
+}
+
+// unremarkable learns, once a window, who and what an inconspicuous one consists of.
+func (j *judging) unremarkable(r *Recent, w *cluster.Window) {
+	if j.ev.End-r.UsualAt >= j.window && w.Counts[cluster.Events] > 0 {
+		r.Usual.learn(j.Detector, w)
+		r.UsualAt = j.ev.End
+	}
 }

@@ -86,7 +86,7 @@ func (j *judging) lead(tr *track) *Story {
 	if len(tr.Peak.Subjects) > 0 {
 		s.Subject = tr.Peak.Subjects[0].Name
 	}
-	if tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < 2*int64(j.cfg.CoolDown) {
+	if tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < j.soon() {
 		tr.Repeats = min(tr.Repeats+1, maxRepeats)
 	} else {
 		tr.Repeats = 0
@@ -172,16 +172,20 @@ const maxRepeats = 16
 
 // hold is how long a story goes on firing after it was conspicuous at the short
 // scale: [Config.ResolveAfter], and four times as long each time that it comes
-// again soon, up to the cool-down. So what flaps becomes one alert that stays.
+// again soon (within twice the cool-down), up to that. So what flaps becomes one
+// alert that stays.
 func (j *judging) hold(lead *track) int64 {
-	hold := int64(j.cfg.ResolveAfter)
+	hold, most := int64(j.cfg.ResolveAfter), j.soon()
 	for range lead.Repeats {
-		if hold = 4 * hold; hold >= int64(j.cfg.CoolDown) {
-			return max(int64(j.cfg.CoolDown), int64(j.cfg.ResolveAfter))
+		if hold *= 4; hold >= most {
+			return max(most, int64(j.cfg.ResolveAfter))
 		}
 	}
 	return hold
 }
+
+// soon is how long after it was resolved something that fires comes again.
+func (d *Detector) soon() int64 { return 2 * int64(d.cfg.CoolDown) }
 
 // close releases the tracks of a resolved story.
 func (j *judging) close(s *Story) {

@@ -192,6 +192,7 @@ func TestBurstFiresOnce(t *testing.T) {
 			s.play(rate(rng, 5), rate(rng, 1)+burst)
 		}
 	}
+	s.scales = s.scales[1:] // the day is another test
 	play(6*perDay, 0)
 	before := len(s.results)
 	play(20, 30)
