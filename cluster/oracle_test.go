@@ -77,7 +77,9 @@ type oracle struct {
 	limits   []oracleLimits // ascending from
 	inForce  int64          // the pane that limits are asked for
 	tenants  map[string]map[fingerprint.ID]*oracleCluster
-	seen     map[string]bool
+	batch    int            // panes admitted so far
+	seen     map[string]int // the batch that brought it
+	credited map[string]bool
 	powers   map[string]int64 // by tenant, when the first class was met
 	now      map[string]int64 // by tenant
 	rates    map[string]*oracleRate
@@ -139,7 +141,7 @@ func (r *oracleRate) take(now int64, perHour int) bool {
 func tell(cfg Config, limits []oracleLimits, sources int, events []given, out *transcript) *oracle {
 	o := &oracle{
 		cfg: cfg, limits: limits, panes: map[int64][]placed{}, late: map[int64][]placed{},
-		tenants: map[string]map[fingerprint.ID]*oracleCluster{}, seen: map[string]bool{},
+		tenants: map[string]map[fingerprint.ID]*oracleCluster{}, seen: map[string]int{}, credited: map[string]bool{},
 		powers: map[string]int64{}, now: map[string]int64{}, rates: map[string]*oracleRate{},
 	}
 	o.place(sources, events)
@@ -222,6 +224,7 @@ func (o *oracle) closePane(start int64) {
 
 // admit decides tenants, clusters and news of what was before the time at.
 func (o *oracle) admit(events []placed, at int64) {
+	o.batch++
 	slices.SortStableFunc(events, func(a, b placed) int {
 		x, y := a.print.Cluster, b.print.Cluster
 		return cmp.Or(cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.ID, y.ID))
@@ -275,7 +278,9 @@ func (o *oracle) admitCluster(events []placed, at int64) {
 	}
 	for i := range events {
 		if p := &events[i]; p.event.User != "" && p.print.Cluster.Power != rbac.ClassUnknown {
-			o.seen[oracleKnown(p)] = true
+			if o.seen[oracleKnown(p)] == 0 {
+				o.seen[oracleKnown(p)] = o.batch
+			}
 		}
 	}
 }
@@ -330,8 +335,13 @@ func (o *oracle) meet(p *placed) {
 	e, key := &p.event, p.print.Cluster
 	meet := func(f Feature, parts ...string) {
 		k := fmt.Sprintf("%s/%d/%q", p.tenant, f, parts)
-		if !o.seen[k] {
-			o.seen[k] = true
+		if o.seen[k] == 0 {
+			o.seen[k] = o.batch
+		}
+		// New in every cluster of the batch that brought it, once in each.
+		own := fmt.Sprintf("%d/%v/%s", o.batch, key.ID, k)
+		if o.seen[k] == o.batch && !o.credited[own] {
+			o.credited[own] = true
 			p.news[f]++
 		}
 	}
@@ -352,8 +362,8 @@ func (o *oracle) meet(p *placed) {
 	if _, any := o.powers[p.tenant]; !any {
 		o.powers[p.tenant] = o.now[p.tenant]
 	}
-	// The first class of a subject, and of half a day of the tenant, is learnt.
-	if !o.seen[oracleKnown(p)] || o.now[p.tenant]-o.powers[p.tenant] < int64(12*time.Hour) {
+	// The first classes of a subject, and of half a day of the tenant, are learnt.
+	if at := o.seen[oracleKnown(p)]; at == 0 || at == o.batch || o.now[p.tenant]-o.powers[p.tenant] < int64(o.cfg.SeenFor)/relearnShare {
 		p.news[NewSubjectPowers] = 0
 	}
 }

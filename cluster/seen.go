@@ -22,11 +22,11 @@ const (
 // firstSeen are the features that count news, in the order of kind.
 var firstSeen = [numKinds]Feature{NewFingerprints, NewSubjectResources, NewSubjectSources, NewSubjectRoles, NewSubjectPowers}
 
-// relearn is how long after its memory was full a tenant's things are unknown
-// although there is room again, and how long after the first class of power was
-// known none is new. What comes every day is learnt in that time; it is the
-// default of the baselines' learning period.
-const relearn = 12 * hour
+// relearnShare is the part of Config.SeenFor for which, after its memory was full,
+// a tenant's things are unknown although there is room again, and for which, after
+// the first class of power was known, none is new. What comes every day is learnt
+// in that time: half a day of the default 30.
+const relearnShare = 60
 
 // seen is a tenant's bounded memory of what was seen before: two generations a
 // kind. What is met goes into the current one; every Config.SeenFor the
@@ -37,10 +37,14 @@ const relearn = 12 * hour
 // things as the limit says, so that what is known can always be carried over,
 // and nothing that is met once displaces what is met all the time. What comes
 // when it is full is unknown and not counted as new, and so is everything that
-// is not found for a while after (see relearn): it may have been refused. The
+// is not found for a while after (see relearnShare): it may have been refused. The
 // same holds for an owner that has used up its quota, and a role its share, to
 // the end of the generation after.
+//
+// What is new in a pane is new in every cluster that has it in that pane: which of
+// them is looked at first must not matter.
 type seen struct {
+	relearn  int64 // see relearnShare
 	now      int64 // event time, never going back
 	era      int64 // event time divided by SeenFor
 	current  [numKinds]generation
@@ -49,6 +53,21 @@ type seen struct {
 	full     [numKinds]int64  // when something was refused for lack of room, 0 for never
 	powers   int64            // when the first class of power was met, 0 for never
 	unknown  [numKinds]uint64 // things met that could not be told from new ones
+
+	// landing numbers the panes, from 2 on; the keys that one of them brought have
+	// it as their n, all others 1. newcomers are the subjects that it brought with
+	// a class of power.
+	landing   uint32
+	newcomers table
+}
+
+// land begins a pane.
+func (s *seen) land(number uint32, mem *slabs) {
+	if s.landing == number {
+		return
+	}
+	s.landing = number
+	s.newcomers.reset(mem)
 }
 
 type generation struct {
@@ -89,8 +108,8 @@ type sighting struct{ key, owner, role uint64 }
 // meet notes a sighting and reports whether it is the first of its key.
 func (s *seen) meet(k kind, m sighting, l *Limits, mem *slabs) bool {
 	current, previous := &s.current[k], &s.previous[k]
-	if current.keys.find(m.key) != nil {
-		return false
+	if entry := current.keys.find(m.key); entry != nil {
+		return entry.n > 1 && entry.n == s.landing
 	}
 	if previous.keys.find(m.key) != nil {
 		if current.affords(m.owner, l.MaxSeenPerSubject) {
@@ -104,6 +123,7 @@ func (s *seen) meet(k kind, m sighting, l *Limits, mem *slabs) bool {
 		s.unknown[k]++
 		return false
 	}
+	current.keys.find(m.key).n = max(s.landing, 1)
 	return true
 }
 
@@ -129,7 +149,7 @@ func (s *seen) admit(k kind, m sighting, l *Limits, mem *slabs) bool {
 // blind reports whether the key may have been refused before: then it cannot
 // be told from a new one.
 func (s *seen) blind(k kind, m sighting) bool {
-	if s.full[k] != 0 && s.now < s.full[k]+relearn {
+	if s.full[k] != 0 && s.now < s.full[k]+s.relearn {
 		return true
 	}
 	for _, quotas := range [...]*table{&s.current[k].quotas, &s.previous[k].quotas} {
@@ -175,6 +195,10 @@ func (s *seen) meetPowers(subject, role uint64, p *partial, l *Limits, mem *slab
 	// That a subject has any class at all is told by its quota: so it is kept
 	// under its whole hash.
 	known := s.current[seenPowers].quotas.find(subject) != nil || s.previous[seenPowers].quotas.find(subject) != nil
+	if !known {
+		s.newcomers.put(subject, mem)
+	}
+	known = known && s.newcomers.find(subject) == nil
 	for class := rbac.ClassUnknown + 1; class < rbac.NumClasses; class++ {
 		key := mix(subject, uint64(class))
 		if p.powers.find(key) == nil {
@@ -183,7 +207,7 @@ func (s *seen) meetPowers(subject, role uint64, p *partial, l *Limits, mem *slab
 		if s.powers == 0 {
 			s.powers = s.now
 		}
-		if s.meet(seenPowers, sighting{key, subject, role}, l, mem) && known && s.now >= s.powers+relearn {
+		if s.meet(seenPowers, sighting{key, subject, role}, l, mem) && known && s.now >= s.powers+s.relearn {
 			news++
 		}
 	}

@@ -149,7 +149,8 @@ func TestSeenKeepsWhatItKnowsInAFlood(t *testing.T) {
 func TestSeenRelearns(t *testing.T) {
 	c, mem := DefaultConfig(), &slabs{}
 	c.MaxSeen = 2
-	var s seen
+	const relearn = 12 * hour
+	s := seen{relearn: relearn}
 	meet := func(key uint64) bool { return s.meet(seenResources, sighting{key, key, 1 << 63}, &c.Limits, mem) }
 	s.turn(100, 1, mem)
 	if !meet(1) || !meet(2) || meet(3) {
@@ -207,7 +208,7 @@ func TestSeenShareOfARole(t *testing.T) {
 // learnt, and so are all for some hours.
 func TestMeetPowers(t *testing.T) {
 	c, mem := DefaultConfig(), &memory{}
-	var s seen
+	s := seen{relearn: 12 * hour}
 	for i, step := range []struct {
 		hours   int64
 		subject uint64
@@ -224,6 +225,7 @@ func TestMeetPowers(t *testing.T) {
 		{113, 2, []uint64{3, 6}, 1},
 	} {
 		s.turn(step.hours*hour, 1, &mem.slabs)
+		s.land(uint32(i+2), &mem.slabs)
 		var p partial
 		for _, class := range step.classes {
 			p.powers.mark(mix(step.subject, class), c.MaxDistinct, mem)
@@ -264,5 +266,22 @@ func TestEachHasHisOwnPower(t *testing.T) {
 		if news != 0 {
 			t.Errorf("%v: %d powers are new to somebody", order, news)
 		}
+	}
+}
+
+// What is new in a pane is new in every cluster that has it there, whichever comes
+// first; and known from the next pane on.
+func TestSeenIsNewInAllOfAPane(t *testing.T) {
+	c, mem := DefaultConfig(), &slabs{}
+	s := seen{relearn: 12 * hour}
+	s.turn(1, 1, mem)
+	meet := func(key uint64) bool { return s.meet(seenContacts, sighting{key, 1, 2}, &c.Limits, mem) }
+	s.land(2, mem)
+	if !meet(1) || !meet(2) || !meet(1) {
+		t.Error("not new in another cluster of the pane")
+	}
+	s.land(3, mem)
+	if meet(1) || !meet(3) || !meet(3) || meet(2) {
+		t.Error("known of another pane")
 	}
 }

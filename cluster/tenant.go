@@ -66,10 +66,12 @@ func (w *Windows) land(partials []*partial, at int64, late bool) {
 		return cmp.Compare(a.key.ID, b.key.ID)
 	})
 	w.landings = w.landings[:0]
+	w.landed++
 	for _, p := range partials {
 		p.settle(w.cfg.MaxDistinct, &w.mem)
 		t := w.admitTenant(p.key.Tenant)
 		t.seen.turn(at, w.era(at), &w.mem.slabs)
+		t.seen.land(w.landed, &w.mem.slabs)
 		s, by := w.admitCluster(t, p)
 		switch {
 		case s != nil:
@@ -133,6 +135,7 @@ func (w *Windows) newTenant(name string) *tenant {
 	return &tenant{
 		name: name, limits: w.limitsOf(name),
 		clusters: make(map[fingerprint.ID]*series), ofRole: make(map[string]int),
+		seen: seen{relearn: w.seenFor / relearnShare},
 	}
 }
 

@@ -71,6 +71,7 @@ type Windows struct {
 	spilled  uint64
 	unknown  uint64 // of tenants that were forgotten
 
+	landed     uint32    // panes since the start, from 1 on
 	landings   []landing // scratch of land
 	visit      []Window  // scratch of a visit, as the next two
 	evaluation Evaluation
@@ -96,6 +97,7 @@ func New(c Config) *Windows {
 		maxGap:     int64(c.MaxGap),
 		seenFor:    int64(c.SeenFor),
 		newcomers:  make(map[string]int),
+		landed:     1,
 		sources:    make(map[int]*source),
 		tenants:    make(map[string]*tenant),
 	}
