@@ -10,26 +10,15 @@ import (
 	"github.com/logcluster/logcluster/baseline"
 )
 
-// The mean silhouette of a family's n subjects in a window is predicted by
-// Student's t from those of its windows before. Its variance is taken to be
-// proportional to 1/n + shared: the subjects of a window vary each by itself,
-// and together by a tenth of that (on a release day all of them do other
-// things). Without it the two subjects of a night would be judged by the forty
-// of a day.
-const (
-	shared = 0.1
-	// A subject's silhouette is thought to vary by 0.3 until its family's windows
-	// tell, and that counts for four of them.
-	firstVariance = 0.1
-	firstWindows  = 4
-	// minWindows is how many (decayed) windows an opinion takes.
-	minWindows = 3
-	// usualWindows is how many windows the family's mean counts for against the
-	// subject's own.
-	usualWindows = 2
-)
+// minWindows is how many (decayed) windows of a family an opinion about its
+// silhouette takes.
+const minWindows = 3
 
 // record is how well the subjects of a family fitted it. The sums are decayed.
+//
+// The mean silhouette of a family's n subjects in a window is predicted by
+// Student's t from those of its windows before. Its variance is taken to be
+// proportional to 1/n + shared.
 type record struct {
 	windows float64
 	// The sums of the windows' weights 1/(1/n + shared), of weight·silhouette
@@ -38,22 +27,22 @@ type record struct {
 	seen                int64
 }
 
-func weightOf(n int32) float64 { return 1 / (1/float64(n) + shared) }
+func (by *constants) weight(n int32) float64 { return 1 / (1/float64(n) + by.shared) }
 
 func (r *record) mean() float64 { return r.sum / r.weight }
 
 // expect is the predictive distribution of the mean silhouette of n subjects;
 // false where too few windows were seen.
-func (r *record) expect(n int32) (baseline.StudentT, bool) {
+func (r *record) expect(n int32, by *constants) (baseline.StudentT, bool) {
 	if r == nil || r.windows < minWindows {
 		return baseline.StudentT{}, false
 	}
 	squares := math.Max(r.square-r.sum*r.mean(), 0)
-	freedom := r.windows - 1 + firstWindows
-	variance := (squares + firstWindows*firstVariance) / freedom
+	freedom := r.windows - 1 + by.windows
+	variance := (squares + by.windows*by.variance) / freedom
 	return baseline.StudentT{
 		Mean:  r.mean(),
-		Scale: math.Sqrt(variance * (1/weightOf(n) + 1/r.weight)),
+		Scale: math.Sqrt(variance * (1/by.weight(n) + 1/r.weight)),
 		DF:    freedom,
 	}, true
 }
@@ -68,8 +57,8 @@ type habit struct {
 }
 
 // usual is what is expected of a subject, given its family's mean.
-func (h habit) usual(family float64) float64 {
-	return (h.sum + usualWindows*family) / (h.windows + usualWindows)
+func (h habit) usual(family float64, by *constants) float64 {
+	return (h.sum + by.usual*family) / (h.windows + by.usual)
 }
 
 // fits is what is known of all silhouettes.
@@ -104,14 +93,14 @@ func (f *fits) decay(kept float64) {
 	}
 }
 
-func (f *fits) absorb(w *waiting) {
+func (f *fits) absorb(w *waiting, by *constants) {
 	for _, l := range w.roles {
 		r := f.records[l.family]
 		if r == nil {
 			r = &record{}
 			f.records[l.family] = r
 		}
-		weight := weightOf(l.n)
+		weight := by.weight(l.n)
 		r.windows++
 		r.weight += weight
 		r.sum += weight * l.value

@@ -61,10 +61,10 @@ type lesson struct {
 
 // learn lets the windows in that ended at or before a time, forgets, and makes
 // the groups anew where that changed something.
-func (tn *tenant) learn(cfg *Config, until int64) {
+func (tn *tenant) learn(cfg *Config, by *constants, until int64) {
 	taken := 0
 	for taken < len(tn.waiting) && tn.waiting[taken].end <= until {
-		tn.absorb(cfg, &tn.waiting[taken])
+		tn.absorb(cfg, by, &tn.waiting[taken])
 		taken++
 	}
 	if taken > 0 {
@@ -73,12 +73,12 @@ func (tn *tenant) learn(cfg *Config, until int64) {
 		tn.stale = true
 	}
 	if tn.stale {
-		tn.regroup(cfg)
+		tn.regroup(cfg, by)
 		tn.stale = false
 	}
 }
 
-func (tn *tenant) absorb(cfg *Config, w *waiting) {
+func (tn *tenant) absorb(cfg *Config, by *constants, w *waiting) {
 	if tn.learned != 0 {
 		kept := math.Exp2(-float64(w.end-tn.learned) / float64(cfg.HalfLife))
 		for _, m := range tn.members {
@@ -100,7 +100,7 @@ func (tn *tenant) absorb(cfg *Config, w *waiting) {
 		m.square += l.events * l.events
 		m.seen = w.end
 	}
-	tn.fits.absorb(w)
+	tn.fits.absorb(w, by)
 }
 
 // forget removes what was not seen for long, and the least recent beyond the
@@ -150,7 +150,7 @@ func byValue(a, b *member) int {
 
 // regroup makes the groups from the members, and what the groups have in
 // common.
-func (tn *tenant) regroup(cfg *Config) {
+func (tn *tenant) regroup(cfg *Config, by *constants) {
 	clear(tn.groups)
 	if tn.familyOf != nil {
 		clear(tn.families) // of roles that nobody may have any more
@@ -173,7 +173,7 @@ func (tn *tenant) regroup(cfg *Config) {
 			within, between = append(within, raw.within), append(between, raw.between)
 		}
 	}
-	tn.typical = spread{within: typical(within), between: typical(between)}
+	tn.typical = spread{within: by.typical(within), between: by.typical(between)}
 }
 
 // limit removes the least recently seen members of a group beyond the bound.
@@ -202,18 +202,10 @@ func (g *group) sum() {
 	g.total.subjects = float64(len(g.own))
 }
 
-// What a tenant's spread is thought to be before its groups tell, and for how
-// many groups that counts: rather wide, for the first busy day of a tenant is
-// judged by a night.
-const (
-	firstSpread  = 2
-	firstSpreads = 10
-)
-
 // typical is the median of the values and of what was thought before.
-func typical(values []float64) float64 {
-	for range firstSpreads {
-		values = append(values, firstSpread)
+func (by *constants) typical(values []float64) float64 {
+	for range int(by.spreads) {
+		values = append(values, by.spread)
 	}
 	slices.Sort(values)
 	n := len(values)

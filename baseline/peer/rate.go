@@ -23,16 +23,14 @@ import (
 // somebody who begins to is. The peers are those of the family without the
 // subject (leave-one-out).
 
-// Weights of what the tenant's groups have in common, and when there is an
-// opinion.
+// minPeers is how many subjects besides the one that is judged an opinion takes.
+const minPeers = 3
+
+// The prior of a group's rate is half an event in one window, as that of a
+// cluster's.
 const (
-	minPeers = 3 // subjects besides the one that is judged
-
-	priorEvents  = 0.5 // half an event in one window, as for a new cluster's rate
+	priorEvents  = 0.5
 	priorWindows = 1
-
-	withinWeight  = 5 // windows that the tenant's dispersion counts for
-	betweenWeight = 3 // subjects that the tenant's spread counts for
 )
 
 // sums are what members of a group did: enough to fit the rates of the group,
@@ -103,16 +101,16 @@ type crowd struct {
 
 // fit draws the spread of the peers to the tenant's. It reports false where
 // there are too few of them for an opinion.
-func (s *sums) fit(typical spread) (crowd, bool) {
+func (s *sums) fit(typical spread, by *constants) (crowd, bool) {
 	if s.subjects < minPeers || !(s.windows > 0) {
 		return crowd{}, false
 	}
 	c := crowd{windows: s.windows + priorWindows, subjects: s.subjects}
 	c.mean = (s.events + priorEvents) / c.windows
 	raw := s.raw()
-	c.spread.within = (s.free*raw.within + withinWeight*typical.within) / (s.free + withinWeight)
+	c.spread.within = (s.free*raw.within + by.within*typical.within) / (s.free + by.within)
 	few := math.Max(s.members-1, 0)
-	c.spread.between = (few*raw.between + betweenWeight*typical.between) / (few + betweenWeight)
+	c.spread.between = (few*raw.between + by.between*typical.between) / (few + by.between)
 	return c, true
 }
 

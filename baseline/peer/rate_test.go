@@ -27,8 +27,8 @@ func TestWithoutIsTheSumOfTheOthers(t *testing.T) {
 		}
 		total.subjects, own.subjects, others.subjects = total.members, 1, others.members
 		left := total.without(&own)
-		got, ok := left.fit(spread{1, 1})
-		want, wantOK := others.fit(spread{1, 1})
+		got, ok := left.fit(spread{1, 1}, &shipped)
+		want, wantOK := others.fit(spread{1, 1}, &shipped)
 		if !ok || !wantOK || !alike(got.mean, want.mean) || !alike(got.spread.within, want.spread.within) ||
 			!alike(got.spread.between, want.spread.between) || !alike(got.windows, want.windows) || got.subjects != want.subjects {
 			t.Fatalf("%+v, not %+v", got, want)
@@ -82,7 +82,7 @@ func TestSpreadOfAPopulation(t *testing.T) {
 		between, within int
 	}{{20, 2, 4}, {2, 1, 2}, {100, 10, 20}, {0.5, 1, 1}} {
 		s, _ := population(rng, 4000, 20, p.mean, p.between, p.within)
-		c, ok := s.fit(spread{within: 1, between: 1})
+		c, ok := s.fit(spread{within: 1, between: 1}, &shipped)
 		near := func(got, want float64) bool { return math.Abs(got-want) < 0.15*want }
 		// The mean of the windows' squared means is a little more than the squared
 		// rate: the spread within is found 5 % low for 20 windows.
@@ -100,7 +100,7 @@ func TestExpectedCountsAreCalibrated(t *testing.T) {
 		beyond, n := 0.0, 0.0
 		for range 300 {
 			s, _ := population(rng, 15, 20, 10, 2, 4)
-			c, _ := s.fit(spread{within: 1, between: 1})
+			c, _ := s.fit(spread{within: 1, between: 1}, &shipped)
 			for range 20 {
 				rate, sum := gamma(rng, 10, 2), 0.0
 				for range windows {

@@ -19,7 +19,7 @@ func (s *Store) judgeFamilies(tn *tenant, ev *cluster.Evaluation, teach *waiting
 		}
 		family := s.scene.groups.keys[g]
 		r := tn.fits.records[family]
-		if t, ok := r.expect(m.n); ok {
+		if t, ok := r.expect(m.n, &s.by); ok {
 			s.familyFinding(tn, ev, int32(g), t, m.mean())
 		}
 		if teach != nil {
@@ -44,14 +44,15 @@ func (s *Store) familyFinding(tn *tenant, ev *cluster.Evaluation, g int32, t bas
 	item := s.mover(tn, g, t.Mean, direction)
 	c := s.strangest(item)
 	tails := t.Tails(mean)
+	low := t.Quantile(0.025)
 	s.findings = append(s.findings, baseline.Finding{
 		Cluster: ev.Windows[s.scene.acts[c.act].window].Cluster.ID,
 		Opinion: baseline.Opinion{
 			Feature:  cluster.Silhouette,
 			Observed: mean,
 			Expected: t.Mean,
-			Low:      math.Max(t.Quantile(0.025), -1),
-			High:     math.Min(t.Quantile(0.975), 1),
+			Low:      math.Max(low, -1),
+			High:     math.Min(2*t.Mean-low, 1),
 			Z:        tails.Z(), LogP: tails.LogP(),
 		},
 		Tails:   tails,
@@ -72,7 +73,7 @@ func (s *Store) mover(tn *tenant, g int32, family, direction float64) int32 {
 		subject := s.scene.subjects.keys[it.subject]
 		usual := family
 		if h := tn.fits.habits[habitKey{family: s.scene.groups.keys[g], subject: subject}]; h != nil {
-			usual = h.usual(family)
+			usual = h.usual(family, &s.by)
 		}
 		moved := direction * (s.shapes.value[i] - usual)
 		if best < 0 || cmp.Or(

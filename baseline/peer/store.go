@@ -14,6 +14,7 @@ import (
 // not safe for concurrent use.
 type Store struct {
 	cfg      Config
+	by       constants
 	tenants  map[string]*tenant
 	scene    scene
 	shapes   shapes
@@ -41,14 +42,14 @@ type tenant struct {
 
 // New returns a store that knows nobody. The configuration must be valid.
 func New(cfg Config) *Store {
-	return &Store{cfg: cfg, tenants: make(map[string]*tenant)}
+	return &Store{cfg: cfg, by: shipped, tenants: make(map[string]*tenant)}
 }
 
 func newTenant(name string) *tenant {
 	return &tenant{
 		name: name, families: make(map[string]string),
 		members: make(map[memberKey]*member), groups: make(map[groupKey]*group),
-		typical: spread{within: firstSpread, between: firstSpread}, fits: newFits(),
+		fits: newFits(),
 	}
 }
 
@@ -124,7 +125,7 @@ func (s *Store) Judge(ev *cluster.Evaluation) []baseline.Finding {
 		return nil
 	}
 	tn := s.tenant(ev.Tenant)
-	tn.learn(&s.cfg, ev.Start)
+	tn.learn(&s.cfg, &s.by, ev.Start)
 	s.scene.read(ev, &s.cfg, tn.groupOf)
 	s.shapes.measure(&s.scene)
 	s.likes.name(&s.scene, &s.shapes)
@@ -164,7 +165,7 @@ func (s *Store) judgePeers(tn *tenant, ev *cluster.Evaluation, teach *waiting) {
 			a := &s.scene.acts[at]
 			subject := s.scene.subjects.keys[a.subject]
 			more := float64(a.events - 1)
-			if d, ok := tn.deviation(g, key, subject, more); ok {
+			if d, ok := s.deviation(tn, g, key, subject, more); ok {
 				judged++
 				d.act = at
 				more = d.teaches(more)
@@ -191,7 +192,7 @@ type deviation struct {
 
 // deviation judges the events of a subject beyond the first. It reports false
 // where there are too few peers.
-func (tn *tenant) deviation(g *group, key *fingerprint.ClusterKey, subject string, more float64) (deviation, bool) {
+func (s *Store) deviation(tn *tenant, g *group, key *fingerprint.ClusterKey, subject string, more float64) (deviation, bool) {
 	if g == nil || g.total.subjects < minPeers {
 		return deviation{}, false
 	}
@@ -203,7 +204,7 @@ func (tn *tenant) deviation(g *group, key *fingerprint.ClusterKey, subject strin
 			windows, events = m.windows, m.events
 		}
 	}
-	c, ok := peers.fit(tn.typical)
+	c, ok := peers.fit(tn.typical, &s.by)
 	if !ok {
 		return deviation{}, false
 	}
