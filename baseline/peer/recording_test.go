@@ -3,6 +3,7 @@ package peer_test
 import (
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -45,87 +46,6 @@ func recorded(t testing.TB) (*stream.Recording, []*family.Families) {
 	return r, learned
 }
 
-const slot = int64(5 * time.Minute)
-
-// slotted are events by the five minutes and the cluster that they are of.
-type slotted struct {
-	first, last int64
-	keys        map[fingerprint.ID]*fingerprint.ClusterKey
-	counts      map[int64]map[fingerprint.ID]map[string]uint32
-}
-
-func slots(items []stream.Item) *slotted {
-	s := &slotted{first: math.MaxInt64, keys: map[fingerprint.ID]*fingerprint.ClusterKey{}, counts: map[int64]map[fingerprint.ID]map[string]uint32{}}
-	for i := range items {
-		it := &items[i]
-		at, key := it.Time/slot, it.Print.Cluster
-		s.first, s.last = min(s.first, at), max(s.last, at)
-		s.keys[key.ID] = key
-		if s.counts[at] == nil {
-			s.counts[at] = map[fingerprint.ID]map[string]uint32{}
-		}
-		if s.counts[at][key.ID] == nil {
-			s.counts[at][key.ID] = map[string]uint32{}
-		}
-		s.counts[at][key.ID][it.User]++
-	}
-	return s
-}
-
-// hour returns the evaluation of the hour that ends with a slot.
-func (s *slotted) hour(end int64) *cluster.Evaluation {
-	sum := map[fingerprint.ID]map[string]uint32{}
-	for at := end - 12; at < end; at++ {
-		for id, subjects := range s.counts[at] {
-			if sum[id] == nil {
-				sum[id] = map[string]uint32{}
-			}
-			for name, n := range subjects {
-				sum[id][name] += n
-			}
-		}
-	}
-	ev := &cluster.Evaluation{Tenant: stream.Tenant, Scale: cluster.Medium, Start: (end - 12) * slot, End: end * slot}
-	for id, subjects := range sum {
-		ev.Windows = append(ev.Windows, window(s.keys[id], subjects))
-	}
-	slices.SortFunc(ev.Windows, func(a, b cluster.Window) int { return cmp.Compare(a.Cluster.ID, b.Cluster.ID) })
-	return ev
-}
-
-// window is one with only its subjects known.
-func window(key *fingerprint.ClusterKey, subjects map[string]uint32) cluster.Window {
-	w := cluster.Window{Cluster: key}
-	var top subjectsOnly
-	for name, n := range subjects {
-		top = append(top, cluster.Count{Name: name, Events: n})
-		w.Counts[cluster.Events] += n
-	}
-	w.Counts[cluster.Subjects] = uint32(len(top))
-	slices.SortFunc(top, func(a, b cluster.Count) int {
-		return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Name, b.Name))
-	})
-	w.Detail = top
-	return w
-}
-
-// subjectsOnly is the detail of a window of which only the subjects are known,
-// most active first.
-type subjectsOnly []cluster.Count
-
-func (d subjectsOnly) AppendTop(dst []cluster.Count, of cluster.Facet, n int) []cluster.Count {
-	if of != cluster.BySubject {
-		return dst
-	}
-	return append(dst, d[:min(n, len(d))]...)
-}
-
-func (subjectsOnly) AppendNew(dst []cluster.Novelty, _ int) []cluster.Novelty { return dst }
-func (subjectsOnly) AppendSteps(dst []uint32, _ cluster.Feature) []uint32     { return dst }
-func (subjectsOnly) AppendSamples(dst []cluster.Sample, _ cluster.Feature, _ int) []cluster.Sample {
-	return dst
-}
-
 // judged is a finding with when and where it was made.
 type judged struct {
 	baseline.Finding
@@ -133,23 +53,61 @@ type judged struct {
 	key *fingerprint.ClusterKey
 }
 
-func judgeAll(r *stream.Recording, learned []*family.Families, visit func(*cluster.Evaluation, []baseline.Finding, *peer.Store)) {
-	s := slots(r.Items)
-	store := peer.New(peer.DefaultConfig())
-	for end := s.first + 12; end <= s.last; end++ {
-		for len(learned) > 0 && learned[0].At <= end*slot {
-			f := learned[0]
-			store.SetFamilies(stream.Tenant, func(role string) string {
+func appendJudged(all []judged, ev *cluster.Evaluation, findings []baseline.Finding) []judged {
+	for _, f := range findings {
+		i, _ := slices.BinarySearchFunc(ev.Windows, f.Cluster, func(w cluster.Window, id fingerprint.ID) int { return cmp.Compare(w.Cluster.ID, id) })
+		all = append(all, judged{Finding: f, end: ev.End, key: ev.Windows[i].Cluster})
+	}
+	return all
+}
+
+// replay gives the hours of a recording to stores, after the families that were
+// known by then.
+type replay struct {
+	learned []*family.Families
+	stores  []*peer.Store
+	visit   func(*cluster.Evaluation, []baseline.Finding, *peer.Store)
+}
+
+// Train implements [cluster.Visitor].
+func (*replay) Train(*cluster.Training) {}
+
+// Evaluate implements [cluster.Visitor].
+func (r *replay) Evaluate(ev *cluster.Evaluation) {
+	if ev.Scale != cluster.Medium {
+		return
+	}
+	for ; len(r.learned) > 0 && r.learned[0].At <= ev.End; r.learned = r.learned[1:] {
+		f := r.learned[0]
+		for _, s := range r.stores {
+			s.SetFamilies(stream.Tenant, func(role string) string {
 				if of := f.Of(role); of != nil {
 					return of.ID
 				}
 				return ""
 			})
-			learned = learned[1:]
 		}
-		ev := s.hour(end)
-		visit(ev, store.Judge(ev), store)
 	}
+	for _, s := range r.stores {
+		r.visit(ev, s.Judge(ev), s)
+	}
+}
+
+func (r *replay) run(rec *stream.Recording) {
+	cfg := cluster.DefaultConfig()
+	cfg.MediumWindow, cfg.MediumSlide = time.Hour, 5*time.Minute
+	w := cluster.New(cfg)
+	w.AddSource(0, "recording")
+	var ev fingerprint.Event
+	for i := range rec.Items {
+		it := &rec.Items[i]
+		ev.Time, ev.User, ev.Tenant, ev.Verb = it.Time, it.User, stream.Tenant, it.Print.Verb
+		w.Add(&ev, it.Print, 0, 0)
+		if i%64 == 0 {
+			w.Advance(r)
+		}
+	}
+	w.Finish(r)
 }
 
 // TestPeersOfTheRecording prints how often the peer features exceed on the
@@ -157,27 +115,43 @@ func judgeAll(r *stream.Recording, learned []*family.Families, visit func(*clust
 func TestPeersOfTheRecording(t *testing.T) {
 	r, learned := recorded(t)
 	var all []judged
-	var silhouettes []float64
-	judgeAll(r, learned, func(ev *cluster.Evaluation, findings []baseline.Finding, store *peer.Store) {
-		for _, f := range findings {
-			i, _ := slices.BinarySearchFunc(ev.Windows, f.Cluster, func(w cluster.Window, id fingerprint.ID) int { return cmp.Compare(w.Cluster.ID, id) })
-			all = append(all, judged{Finding: f, end: ev.End, key: ev.Windows[i].Cluster})
-		}
+	var silhouettes, stabilities []float64
+	each := func(ev *cluster.Evaluation, findings []baseline.Finding, store *peer.Store) {
+		all = appendJudged(all, ev, findings)
 		if q := store.Quality(stream.Tenant); q.SilhouetteOK() && ev.End%int64(time.Hour) == 0 {
 			silhouettes = append(silhouettes, q.Silhouette)
+			stabilities = append(stabilities, q.Stability)
 		}
-	})
-	slices.Sort(silhouettes)
-	t.Logf("silhouette of the tenant, hourly: lowest %.3f, median %.3f, highest %.3f",
-		silhouettes[0], silhouettes[len(silhouettes)/2], silhouettes[len(silhouettes)-1])
+	}
+	(&replay{learned: learned, stores: []*peer.Store{peer.New(peer.DefaultConfig())}, visit: each}).run(r)
+	for what, values := range map[string][]float64{"silhouette": silhouettes, "stability": stabilities} {
+		slices.Sort(values)
+		t.Logf("%s of the tenant, hourly: lowest %.3f, median %.3f, highest %.3f", what, values[0], values[len(values)/2], values[len(values)-1])
+	}
 	quiet := quietPart(r.Labels, all)
 	for _, f := range []cluster.Feature{cluster.Peer, cluster.Silhouette} {
 		exceedances(t, f, quiet)
-		t.Logf("feature %d: %.1f clusters a quiet day beyond 3, %.1f beyond 4", f, perDay(quiet, f, 3), perDay(quiet, f, 4))
+		t.Logf("%s: %.1f clusters a quiet day beyond 3, %.1f beyond 4", name(f), perDay(quiet, f, 3), perDay(quiet, f, 4))
+	}
+	// What peers are there for: somebody who does what his peers do too, and more.
+	for _, in := range r.Labels.Incidents {
+		if slices.Contains([]string{"dev-04", "dev-06", "dev-14"}, in.ID) {
+			if j := best(all, &in, cluster.Peer); j == nil || j.Z < 4 {
+				t.Errorf("%s %s: %s", in.ID, in.Name, j.text())
+			}
+		}
 	}
 	for _, in := range append(slices.Clone(r.Labels.Incidents), r.Labels.BenignChanges...) {
-		t.Logf("%-8s %-50.50s peer %s; silhouette %s", in.ID, in.Name, strongest(all, &in, cluster.Peer), strongest(all, &in, cluster.Silhouette))
+		t.Logf("%-8s %-50.50s peer %s; silhouette %s", in.ID, in.Name, best(all, &in, cluster.Peer).text(), best(all, &in, cluster.Silhouette).text())
 	}
+}
+
+// name is what a feature is called here.
+func name(f cluster.Feature) string {
+	if f == cluster.Peer {
+		return "peer"
+	}
+	return "silhouette"
 }
 
 func during(in *detection.Incident, end int64) bool {
@@ -203,31 +177,46 @@ func quietPart(l *detection.Labels, all []judged) []judged {
 }
 
 func exceedances(t *testing.T, f cluster.Feature, quiet []judged) {
-	for _, at := range []struct{ z, nominal float64 }{{2, 0.0455}, {2.5, 0.01242}, {3, 0.0027}, {4, 6.3e-5}} {
-		hours := map[int64][2]float64{} // findings and exceedances
-		up, n := 0.0, 0.0
-		for _, j := range quiet {
-			if j.Feature != f {
-				continue
-			}
-			h := hours[j.end/int64(time.Hour)]
-			h[0]++
-			n++
-			if math.Abs(j.Z) > at.z {
-				h[1]++
-				if j.Z > 0 {
-					up++
-				}
-			}
-			hours[j.end/int64(time.Hour)] = h
+	for _, z := range []float64{2, 2.5, 3, 4} {
+		r := beyond(quiet, f, z)
+		if z <= 2.5 && (r.low > 2 || r.high < 0.5) {
+			t.Errorf("%s is not calibrated at %v", name(f), z)
 		}
-		ratio, low, high := bootstrap(hours)
-		if at.z <= 2.5 && (low > 2*at.nominal || high < at.nominal/2) {
-			t.Errorf("feature %d is not calibrated at %v", f, at.z)
-		}
-		t.Logf("feature %d: |z| > %.1f: observed over nominal %.2f (%.2f to %.2f), of it above %.0f %%, of %.0f windows in %d hours",
-			f, at.z, ratio/at.nominal, low/at.nominal, high/at.nominal, 100*up/math.Max(1, ratio*n), n, len(hours))
+		t.Logf("%s: |z| > %.1f: observed over nominal %.2f (%.2f to %.2f), %.2f of the upper side, of %d windows in %d hours",
+			name(f), z, r.value, r.low, r.high, r.up, r.windows, r.hours)
 	}
+}
+
+// ratio is of observed to nominal exceedances, with its 95 % interval.
+type ratio struct {
+	value, low, high, up float64
+	windows, hours       int
+}
+
+func beyond(quiet []judged, f cluster.Feature, z float64) ratio {
+	nominal := math.Erfc(z / math.Sqrt2)
+	hours := map[int64][2]float64{} // findings and exceedances
+	r := ratio{}
+	for _, j := range quiet {
+		if j.Feature != f {
+			continue
+		}
+		h := hours[j.end/int64(time.Hour)]
+		h[0]++
+		r.windows++
+		if math.Abs(j.Z) > z {
+			h[1]++
+		}
+		if j.Z > z {
+			r.up++
+		}
+		hours[j.end/int64(time.Hour)] = h
+	}
+	share, low, high := bootstrap(hours)
+	r.hours = len(hours)
+	r.value, r.low, r.high = share/nominal, low/nominal, high/nominal
+	r.up /= float64(r.windows) * nominal / 2
+	return r
 }
 
 // perDay is how many clusters a day exceed at any time of it.
@@ -277,9 +266,9 @@ func bootstrap(hours map[int64][2]float64) (share, low, high float64) {
 	return sum[1] / sum[0], shares[25], shares[975]
 }
 
-// strongest describes the finding of a feature during an incident that deviates
-// most, among those about its actors.
-func strongest(all []judged, in *detection.Incident, f cluster.Feature) string {
+// best is the finding of a feature during an incident that deviates most, among
+// those about its actors; nil without one.
+func best(all []judged, in *detection.Incident, f cluster.Feature) *judged {
 	var best *judged
 	for i := range all {
 		j := &all[i]
@@ -287,9 +276,59 @@ func strongest(all []judged, in *detection.Incident, f cluster.Feature) string {
 			best = j
 		}
 	}
-	if best == nil {
+	return best
+}
+
+func (j *judged) text() string {
+	if j == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%5.1f (%.4g for %.3g, %.3g to %.3g; %s; like %q)", best.Z, best.Observed, best.Expected, best.Low, best.High,
-		strings.TrimPrefix(best.key.APIGroup+"/"+best.key.Resource, "/")+" "+best.key.Access.String(), best.Like)
+	return fmt.Sprintf("%5.1f (%.4g for %.3g, %.3g to %.3g; %s; like %q)", j.Z, j.Observed, j.Expected, j.Low, j.High,
+		strings.TrimPrefix(j.key.APIGroup+"/"+j.key.Resource, "/")+" "+j.key.Access.String(), j.Like)
+}
+
+var sweep = flag.Bool("sweep", false, "print the findings at half and double of every constant")
+
+// TestSweep prints what every constant does at half and double:
+//
+//	go test ./baseline/peer -run Sweep -sweep -v
+func TestSweep(t *testing.T) {
+	if !*sweep {
+		t.Skip("a table for people: ask for it with -sweep")
+	}
+	r, learned := recorded(t)
+	half, double := peer.DefaultConfig(), peer.DefaultConfig()
+	half.HalfLife, double.HalfLife = half.HalfLife/2, 2*double.HalfLife
+	rows := []string{"as shipped", "half_life 0.5", "half_life 2"}
+	stores := []*peer.Store{peer.New(peer.DefaultConfig()), peer.New(half), peer.New(double)}
+	for _, c := range peer.Constants {
+		for _, by := range []float64{0.5, 2} {
+			s := peer.New(peer.DefaultConfig())
+			c.Scale(s, by)
+			rows, stores = append(rows, fmt.Sprint(c.Name, " ", by)), append(stores, s)
+		}
+	}
+	all := make(map[*peer.Store][]judged)
+	(&replay{learned: learned, stores: stores, visit: func(ev *cluster.Evaluation, findings []baseline.Finding, s *peer.Store) {
+		all[s] = appendJudged(all[s], ev, findings)
+	}}).run(r)
+	fmt.Println("| constant | peer beyond 2 | 2.5 | 3 | silhouette beyond 2 | 2.5 | strongest peer of each incident |")
+	fmt.Println("|---|---|---|---|---|---|---|")
+	for i, s := range stores {
+		quiet := quietPart(r.Labels, all[s])
+		fmt.Printf("| %s |", rows[i])
+		for _, z := range []float64{2, 2.5, 3} {
+			fmt.Printf(" %.2f |", beyond(quiet, cluster.Peer, z).value)
+		}
+		for _, z := range []float64{2, 2.5} {
+			fmt.Printf(" %.2f |", beyond(quiet, cluster.Silhouette, z).value)
+		}
+		for k := range r.Labels.Incidents {
+			in := &r.Labels.Incidents[k]
+			if j := best(all[s], in, cluster.Peer); j != nil && j.Z > 3 {
+				fmt.Printf(" %s %.1f", in.ID, j.Z)
+			}
+		}
+		fmt.Println(" |")
+	}
 }
