@@ -54,14 +54,14 @@ func (j *judging) cutoff() float64 {
 
 // weighted is the logarithm of a p-value as it is held against the cutoff. It is
 // divided by the cluster's allowance. Where only what is extraordinary counts, it
-// is the square root of the p-value: while the tenant is being learnt; for the
-// absence of a cluster whose role does other things, because a component that is
-// dead is silent in everything; and for what only reacts to others, because it adds
-// up what all of them do.
+// is the square root of the p-value: while the tenant is being learnt; for less
+// than usual, and for the absence of a cluster, where the role does other things,
+// because a component that is dead is silent in everything; and for what only
+// reacts to others, because it adds up what all of them do.
 func (j *judging) weighted(c *candidate, s cluster.Scale, logP float64) float64 {
 	v := &c.said[s]
-	if j.learning || v.silent && j.active(c.cluster.Role) ||
-		v.Up && !isNew(v.Driver) && reactive(c.cluster, v.account.Subjects) {
+	if j.learning || !v.Up && (!v.silent || j.active(c.cluster.Role)) ||
+		!isNew(v.Driver) && reactive(c.cluster, v.account.Subjects) {
 		logP /= 2
 	}
 	if v.Up {
