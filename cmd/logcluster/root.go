@@ -135,7 +135,7 @@ func newRoot(t terminal) *cobra.Command {
 	logs := addLogFlags(root)
 	root.AddCommand(
 		newRun(t, logs), newDemo(t, logs), newReplay(t, logs), newProduce(t, logs),
-		newVerdict(t), newSuppress(t), newRBAC(t, logs), newCheck(t), newConfig(t), newVersion(t),
+		newBacktest(t, logs), newVerdict(t), newSuppress(t), newRBAC(t, logs), newCheck(t), newConfig(t), newVersion(t),
 	)
 	return root
 }

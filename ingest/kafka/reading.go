@@ -1,12 +1,14 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,11 +18,47 @@ import (
 
 // ReadOptions are what [ReadTopic] works with besides its configuration.
 type ReadOptions struct {
+	// From and To bound what is read of each partition: from the first record at
+	// or after From up to the last before To. Zero bounds are the start and the
+	// end.
+	From, To Bound
+	// Hold reports whether a partition is to wait for others; it is asked before
+	// every fetch. Nil holds nothing.
+	Hold func(partition int32) bool
+	// Fetched is called after every fetch has been visited; an error ends the
+	// reading and is returned as it is. Nil does nothing.
+	Fetched func() error
+	// Found is told of every partition before anything is read. Nil is nobody.
+	Found func(partition int32)
+	// Ended is told when a partition has been read to its end. Nil is nobody.
+	Ended func(partition int32)
 	// Progress is told after every fetch how many offsets have been passed, of
 	// all partitions together, and how many there are. Nil is nobody.
 	Progress func(read, total int64)
 	// Logger is where the reading logs; nil discards.
 	Logger *slog.Logger
+}
+
+// Bound is a place in every partition: an offset, or the first record with a
+// timestamp at or after a time. The zero value is no bound.
+type Bound struct {
+	Offset int64
+	Time   time.Time
+}
+
+// ParseBound reads an offset or an RFC 3339 time; an empty text is no bound.
+func ParseBound(text string) (Bound, error) {
+	if text == "" {
+		return Bound{}, nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+		return Bound{Offset: n}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return Bound{}, fmt.Errorf("%q is neither an offset nor a time such as 2026-12-01T06:00:00Z", text)
+	}
+	return Bound{Time: at}, nil
 }
 
 // Reading says what a topic held when it was read.
@@ -38,7 +76,7 @@ type Reading struct {
 // ReadTopic visits every record that the topic holds now, and returns. Records
 // that come while it reads are not waited for: each partition is read from its
 // start to where its last stable offset was at the beginning, of transactions
-// what was committed. It joins no group, commits nothing and creates nothing, so
+// what was committed, or between the bounds of the options. It joins no group, commits nothing and creates nothing, so
 // it can be done beside anything that consumes the topic. Of the configuration
 // the client and the limits of fetching count.
 //
@@ -131,9 +169,29 @@ func (r *topicReader) lookUp(ctx context.Context) error {
 		return fmt.Errorf("list start offsets: %w", err)
 	}
 	from := map[int32]kgo.Offset{}
+	low, err := r.bound(ctx, admin, r.o.From)
+	if err != nil {
+		return err
+	}
+	high, err := r.bound(ctx, admin, r.o.To)
+	if err != nil {
+		return err
+	}
+	_ = ends.each(func(_ string, partition int32, _ int64) error {
+		if r.o.Found != nil {
+			r.o.Found(partition)
+		}
+		return nil
+	})
 	_ = ends.each(func(topic string, partition int32, end int64) error {
 		r.sum.Partitions++
-		if first, ok := starts.Get(topic, partition); ok && first < end {
+		first, ok := starts.Get(topic, partition)
+		first = max(first, low(partition, 0))
+		end = min(end, high(partition, end))
+		if ok && first >= end && r.o.Ended != nil {
+			r.o.Ended(partition)
+		}
+		if ok && first < end {
 			r.pending[partition] = &partitionReader{next: first, end: end}
 			r.total += end - first
 			from[partition] = kgo.NewOffset().At(first)
@@ -144,10 +202,46 @@ func (r *topicReader) lookUp(ctx context.Context) error {
 	return nil
 }
 
+// bound returns the offset of a bound in a partition, or another one where the
+// bound says nothing.
+func (r *topicReader) bound(ctx context.Context, admin *kadm.Client, b Bound) (func(partition int32, otherwise int64) int64, error) {
+	if b.Time.IsZero() {
+		return func(_ int32, otherwise int64) int64 { return cmp.Or(b.Offset, otherwise) }, nil
+	}
+	at, err := listOffsets(ctx, func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return admin.ListOffsetsAfterMilli(ctx, b.Time.UnixMilli(), topics...)
+	}, []string{r.topic})
+	if err != nil {
+		return nil, fmt.Errorf("list offsets at %s: %w", b.Time.Format(time.RFC3339), err)
+	}
+	return func(partition int32, otherwise int64) int64 {
+		if offset, ok := at.Get(r.topic, partition); ok {
+			return offset
+		}
+		return otherwise
+	}, nil
+}
+
+// balance holds partitions back that are to wait.
+func (r *topicReader) balance() {
+	if r.o.Hold == nil {
+		return
+	}
+	for partition := range r.pending {
+		one := map[string][]int32{r.topic: {partition}}
+		if r.o.Hold(partition) {
+			r.client.PauseFetchPartitions(one)
+		} else {
+			r.client.ResumeFetchPartitions(one)
+		}
+	}
+}
+
 func (r *topicReader) run(ctx context.Context) error {
 	last := time.Now()
 	for len(r.pending) > 0 {
 		before := r.read
+		r.balance()
 		poll, cancel := context.WithTimeout(ctx, quietAfter)
 		// Whole fetches, so that no batch is handed out in parts; see passGap.
 		fetches := r.client.PollFetches(poll)
@@ -156,6 +250,9 @@ func (r *topicReader) run(ctx context.Context) error {
 			return fmt.Errorf("read topic %s: %w", r.topic, context.Cause(ctx))
 		}
 		err := r.take(ctx, fetches)
+		if err == nil && r.o.Fetched != nil {
+			err = r.o.Fetched()
+		}
 		if err == nil && r.read == before {
 			err = r.passGaps(ctx)
 		}
@@ -221,6 +318,9 @@ func (r *topicReader) passed(partition int32, at *partitionReader, next int64) {
 	at.next, at.within, at.corrupt = next, false, 0
 	if next == at.end {
 		delete(r.pending, partition)
+		if r.o.Ended != nil {
+			r.o.Ended(partition)
+		}
 		r.client.RemoveConsumePartitions(map[string][]int32{r.topic: {partition}})
 	}
 }

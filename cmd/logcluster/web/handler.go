@@ -23,6 +23,10 @@ type Options struct {
 	// Verdicts is where people's decisions about alerts go. Without it there is no
 	// such API.
 	Verdicts Verdicts
+	// Shadow returns the rule by which alerts are compared with those of a second
+	// configuration, and how it compares, nil without one; the value is the
+	// caller's. Without it there is no such API.
+	Shadow func() (rule string, now *Shadow)
 	// Gatherer is what /metrics shows.
 	Gatherer prometheus.Gatherer
 	// Ready returns why the process cannot do its work yet or any more, nil
@@ -80,6 +84,9 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/policy", s.policy)
 	mux.HandleFunc("GET /api/v1/explain", s.explain)
 	mux.HandleFunc("GET /api/v1/tenants", s.tenants)
+	if o.Shadow != nil {
+		mux.HandleFunc("GET /api/v1/shadow", s.compared)
+	}
 	if o.Verdicts != nil {
 		s.routeVerdicts(mux)
 	}

@@ -22,6 +22,7 @@
 //	    POST [VerdictRequest], DELETE /api/v1/verdicts/ID
 //	/api/v1/suppressions                   of what nobody is told: [SuppressionsAnswer];
 //	    POST [SuppressionRequest], DELETE /api/v1/suppressions/ID
+//	/api/v1/shadow                         what a second configuration tells: [ShadowAnswer]
 //	/api/v1/maintenance                    when nobody is told, again and again: [MaintenanceAnswer]
 //	/api/v1/explain?tenant=&user=&group=&verb=&resource=&api_group=&subresource=
 //	    &namespace=&name=&path=            what the policy in force says about a
