@@ -48,8 +48,14 @@ func (f *fitter) fit(h *history) {
 		window := 1/mean + spread // the squared variation of one
 		p.counts[i] = f.grid.at(mean, spread+near.unknown(window)+window/n)
 	}
-	p.denied = fitShare(&h.total, cluster.Denied, h.total.DeniedEvents, f.prior.share(&f.others, p.class, cluster.Denied))
-	p.failed = fitShare(&h.total, cluster.Failed, h.total.FailedEvents, f.prior.share(&f.others, p.class, cluster.Failed))
+	denied := h.total.parts(cluster.Denied, h.total.DeniedEvents)
+	failed := h.total.parts(cluster.Failed, h.total.FailedEvents)
+	p.denied = denied.fit(f.prior.share(&f.others, p.class, cluster.Denied))
+	p.failed = failed.fit(f.prior.share(&f.others, p.class, cluster.Failed))
+	p.form = nil
+	if h.form != nil && h.form.fit(&f.population.prior.usual[p.class], leastForm[f.scale]) {
+		p.form = h.form
+	}
 }
 
 // hourWeight is [Config.HourWeight] in windows of the scale: the configured
@@ -180,7 +186,7 @@ func (f *fitter) fitSpread(h *history) {
 		}
 		f.addSpread(h, l.Cell, n, own, daily, &levels, &excess, &scale)
 	}
-		for i := range counted {
+	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}

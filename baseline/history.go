@@ -76,7 +76,8 @@ type history struct {
 	total Moments
 	// excluded are the cells that are kept out, ascending and apart.
 	excluded []Span
-	run      *run // nil while the cluster is at its level
+	run      *run  // nil while the cluster is at its level
+	form     *form // nil before the first window with a shape
 
 	// spread are the fitted dispersions. They are refitted once a cell of
 	// history: spreadCell is the last one.

@@ -39,9 +39,11 @@ type waiting struct {
 type row struct {
 	key    *fingerprint.ClusterKey
 	counts cluster.Counts
-	// bounded is what of the counts is let in, while that is not all of them; set
-	// by clip.
+	shape  cluster.Shape
+	// bounded is what of the counts is let in, nil when that is all of them, and
+	// trust the weight of the shape; set by clip.
 	bounded *cluster.Counts
+	trust   *trust
 }
 
 // newPopulation returns an empty population for windows of a length, 0 when it is
@@ -62,7 +64,7 @@ func (p *population) take(t *cluster.Training) {
 	w := waiting{start: t.Start, end: t.End, rows: make([]row, len(t.Windows))}
 	for i := range t.Windows {
 		p.renew(t.Windows[i].Cluster)
-		w.rows[i] = row{key: t.Windows[i].Cluster, counts: t.Windows[i].Counts}
+		w.rows[i] = row{key: t.Windows[i].Cluster, counts: t.Windows[i].Counts, shape: t.Windows[i].Shape}
 	}
 	p.waiting = append(p.waiting, w)
 }
@@ -136,7 +138,11 @@ func (p *population) clip(s *Store, w *waiting) {
 			continue
 		}
 		if p.live.lived(h) > 0 {
-			r.bounded = p.predict(s, h, cell).bound(&r.counts, s.cfg.ClipZ)
+			q := p.predict(s, h, cell)
+			r.bounded = q.bound(&r.counts, s.cfg.ClipZ)
+			if q.form != nil {
+				r.trust = q.form.trusts(&r.shape, s.cfg.ClipZ)
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/logcluster/logcluster/cluster"
-	"github.com/logcluster/logcluster/fingerprint"
 )
 
 // Prediction is what the windows of one cluster are expected to look like in
@@ -15,6 +14,7 @@ type Prediction struct {
 	lived          float64 // windows it rests on
 	counts         [counted]*model
 	denied, failed share
+	form           *form // nil for no opinion about shapes
 }
 
 // Expectation is what is expected of one window of one cluster: its
@@ -51,10 +51,18 @@ func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
 func (x *Expectation) Born() bool { return x.born }
 
 // has reports whether the feature has an opinion about a window.
-func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
+func (x *Expectation) has(f cluster.Feature, w *cluster.Window) bool {
 	if f >= cluster.NumFeatures {
-		return false
+		return x.formed() && x.prediction.form.has(f, &w.Shape)
 	}
+	return x.counts(f, &w.Counts)
+}
+
+// formed reports whether there is an opinion about the shape of windows.
+func (x *Expectation) formed() bool { return x.prediction != nil && x.prediction.form != nil }
+
+// counts reports whether a feature that is a count has an opinion about counts.
+func (x *Expectation) counts(f cluster.Feature, c *cluster.Counts) bool {
 	switch {
 	case f == cluster.NewSubjectPowers && c[f] == 0:
 		// A new power comes with a new role nearly always: while there is none it
@@ -77,7 +85,7 @@ func (x *Expectation) has(f cluster.Feature, c *cluster.Counts) bool {
 func (x *Expectation) Opinions(w *cluster.Window) int {
 	n := 0
 	for f := range cluster.AllFeatures {
-		if x.has(f, &w.Counts) {
+		if x.has(f, w) {
 			n++
 		}
 	}
@@ -101,7 +109,7 @@ func (x *Expectation) UsualIn(f cluster.Feature, w *cluster.Window) bool {
 	c := &w.Counts
 	switch {
 	case f >= cluster.NumFeatures:
-		return true
+		return !x.formed() || x.prediction.form.usual(f, &w.Shape)
 	case x.born:
 		return x.rates == nil || f != cluster.Events
 	case int(f) >= counted:
@@ -134,10 +142,12 @@ func (s share) of(n uint32) BetaBinomial {
 // no opinion about it.
 func (x *Expectation) Score(f cluster.Feature, w *cluster.Window) (Tails, bool) {
 	c := &w.Counts
-	if !x.has(f, c) {
+	if !x.has(f, w) {
 		return Tails{}, false
 	}
 	switch {
+	case f >= cluster.NumFeatures:
+		return x.prediction.form.tails(f, &w.Shape), true
 	case int(f) >= counted:
 		if c[f] == 0 {
 			return Tails{Up: -math.Ln2, Low: -math.Ln2}, true
@@ -157,9 +167,13 @@ func (x *Expectation) Score(f cluster.Feature, w *cluster.Window) (Tails, bool) 
 // Deviates reports whether the fresh part of a window deviates by itself in the
 // direction of up, for one feature: the part is a fraction (0 to 1) of the
 // window, and deviates where its one-sided mid-p tail is below p. New things
-// deviate when there are any. A feature without an opinion does not deviate.
+// deviate when there are any, and a shape, which is not known of a part of a
+// window, when there are any events. A feature without an opinion does not deviate.
 func (x *Expectation) Deviates(f cluster.Feature, fresh *cluster.Counts, fraction float64, up bool, p float64) bool {
-	if !x.has(f, fresh) {
+	if f >= cluster.NumFeatures {
+		return x.formed() && fresh[cluster.Events] > 0
+	}
+	if !x.counts(f, fresh) {
 		return false
 	}
 	var t Tails
@@ -183,112 +197,4 @@ func (x *Expectation) Deviates(f cluster.Feature, fresh *cluster.Counts, fractio
 		return t.Up < math.Log(p)
 	}
 	return t.Low < math.Log(p)
-}
-
-// Opinion is one feature of a window against what was expected of it. All
-// numbers are finite.
-type Opinion struct {
-	Feature  cluster.Feature
-	Observed float64
-	// Expected is the predictive median, Low and High are the 95 % band.
-	Expected, Low, High float64
-	Z                   float64
-	// LogP is the natural logarithm of the two-sided p-value.
-	LogP float64
-}
-
-// Opinion returns the whole opinion of a feature about a window, and false
-// where there is none.
-func (x *Expectation) Opinion(f cluster.Feature, w *cluster.Window) (Opinion, bool) {
-	c := &w.Counts
-	t, ok := x.Score(f, w)
-	if !ok {
-		return Opinion{}, false
-	}
-	o := Opinion{Feature: f, Observed: float64(c[f]), Z: t.Z(), LogP: t.LogP()}
-	switch {
-	case x.born, int(f) >= counted:
-		// Nothing new is expected, and the band is empty.
-	case asCount(f):
-		o.Expected, o.Low, o.High = x.prediction.counts[f].quantiles()
-	default:
-		s := x.prediction.denied
-		if f == cluster.Failed {
-			s = x.prediction.failed
-		}
-		q := s.of(c[cluster.Events])
-		o.Expected, o.Low, o.High = q.Quantile(0.5), q.Quantile(0.025), q.Quantile(0.975)
-	}
-	return o, true
-}
-
-// Finding is an opinion about a cluster's window that does not come from the
-// cluster's own history: a subject against its peers, a role against the others.
-type Finding struct {
-	Cluster fingerprint.ID
-	Opinion
-	Tails Tails
-	// Subject is whom it is about; empty for the cluster as a whole.
-	Subject string
-	// Like is the role key whose subjects behave most alike, where that is not
-	// the subject's own; else empty.
-	Like string
-}
-
-// Combine joins the smallest of n independent two-sided p-values into one
-// (Šidák): log p = log(1 − (1 − p_min)^n), from and to natural logarithms.
-func Combine(logPMin float64, n int) float64 {
-	if n <= 1 {
-		return math.Min(logPMin, 0)
-	}
-	p := math.Exp(logPMin)
-	if p < 1e-12 { // (1 − p)^n = 1 − n·p to the last bit
-		return math.Min(boundLog(logPMin+math.Log(float64(n))), 0)
-	}
-	return boundLog(math.Log(-math.Expm1(float64(n) * math.Log1p(-p))))
-}
-
-// Magnitude is |z| of a two-sided p-value given as a natural logarithm.
-func Magnitude(logP float64) float64 {
-	return math.Max(0, -NormalQuantile(math.Min(logP, 0)-math.Ln2))
-}
-
-// Learning reports whether the tenant is still being learnt at a time.
-func (s *Store) Learning(name string, at int64) bool {
-	tn := s.tenants[name]
-	return tn == nil || s.learning(tn, at)
-}
-
-func (s *Store) learning(tn *tenant, at int64) bool {
-	return at-tn.since < int64(s.cfg.Learning)
-}
-
-// Learned returns when the tenant's learning period ends or has ended, in Unix
-// nanoseconds; zero for a tenant that was never trained on.
-func (s *Store) Learned(name string) int64 {
-	tn := s.tenants[name]
-	if tn == nil {
-		return 0
-	}
-	return tn.since + int64(s.cfg.Learning)
-}
-
-// Tests returns how many clusters a short window of the tenant tests, on average
-// of about the last learning period: at least 1.
-func (s *Store) Tests(name string) float64 {
-	tn := s.tenants[name]
-	if tn == nil || tn.scales[cluster.Short].rates.windows == 0 {
-		return 1
-	}
-	r := &tn.scales[cluster.Short].rates
-	return math.Max(1, r.clusters/r.windows)
-}
-
-// Until returns the end of the last short window that is in the tenant's baseline,
-// zero when there is none.
-func (s *Store) Until(name string) int64 {
-	if tn := s.tenants[name]; tn != nil {
-		return tn.scales[cluster.Short].until
-	}
-	return 0
 }

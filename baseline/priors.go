@@ -12,6 +12,7 @@ import (
 type priors struct {
 	denied, failed [classes]float64 // shares of the events
 	spread         [counted]float64 // typical dispersions
+	usual          [classes]usualMix
 	groups         map[groupKey]*group
 }
 
@@ -74,8 +75,13 @@ func (p *population) pool() {
 	for _, g := range p.prior.groups {
 		*g = group{}
 	}
+	var usual [classes]usualMix
 	for _, h := range p.order {
 		c := h.prediction.class
+		if h.form != nil {
+			h.form.Verbs.tell(usual[c].verbs[:])
+			h.form.Outcomes.tell(usual[c].outcomes[:])
+		}
 		events[c] += float64(h.total.Sum[cluster.Events])
 		denied[c] += float64(h.total.Sum[cluster.Denied])
 		failed[c] += float64(h.total.Sum[cluster.Failed])
@@ -89,12 +95,38 @@ func (p *population) pool() {
 			}
 		}
 	}
+	for c := range usual {
+		normalise(usual[c].verbs[:])
+		normalise(usual[c].outcomes[:])
+	}
+	p.prior.usual = usual
 	for c := range events {
 		p.prior.denied[c] = (denied[c] + priorEvents*firstDenied) / (events[c] + priorEvents)
 		p.prior.failed[c] = (failed[c] + priorEvents*firstFailed) / (events[c] + priorEvents)
 	}
 	for i := range counted {
 		p.prior.spread[i] = math.Exp((logs[i] + priorClusters*math.Log(firstSpread)) / (settled + priorClusters))
+	}
+}
+
+// tell adds a cluster's shares to those of its class, with a weight below 1 that
+// is a half at mixEvents.
+func (m *Mix) tell(shares []float64) {
+	for i, v := range m.Of {
+		shares[i] += v / (m.N + mixEvents)
+	}
+}
+
+const mixEvents = 50
+
+// normalise makes shares of sums, to which one cluster with an even mix is added.
+func normalise(sums []float64) {
+	all := 1.0
+	for _, v := range sums {
+		all += v
+	}
+	for i := range sums {
+		sums[i] = (sums[i] + 1/float64(len(sums))) / all
 	}
 }
 

@@ -81,7 +81,7 @@ func (p *population) restore(st *PopulationState, keys map[fingerprint.ID]*finge
 			if keys[r.Cluster] == nil {
 				return fmt.Errorf("cluster %v has no key", r.Cluster)
 			}
-			w.rows[i] = row{key: keys[r.Cluster], counts: r.Counts}
+			w.rows[i] = row{key: keys[r.Cluster], counts: r.Counts, shape: r.Shape}
 		}
 		p.waiting = append(p.waiting, w)
 	}
@@ -117,6 +117,12 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 			as: slices.Clone(u.As), bounded: slices.Clone(u.Bounded), waits: u.Waits,
 		}
 	}
+	if f := st.Form; f != nil {
+		if !f.Verbs.fits(cluster.NumVerbs) || !f.Outcomes.fits(cluster.NumOutcomeClasses) {
+			return nil, errVersion
+		}
+		h.form = &form{Form: *f.clone()}
+	}
 	if st.Told != nil {
 		if len(st.Told) != counted {
 			return nil, errVersion
@@ -150,3 +156,6 @@ func (r *rates) restore(st *RatesState) error {
 	}
 	return nil
 }
+
+// fits reports whether a restored mix is of so many classes.
+func (m *Mix) fits(classes int) bool { return len(m.Of) == 0 || len(m.Of) == classes }

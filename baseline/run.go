@@ -40,6 +40,12 @@ func (p *population) observe(s *Store, h *history, w *waiting, r *row) {
 	}
 	if h.run == nil {
 		h.add(cell, r.taught())
+		if r.shape != (cluster.Shape{}) {
+			if h.form == nil {
+				h.form = &form{}
+			}
+			h.form.learn(w.start, &r.shape, r.trust, float64(s.cfg.History)/2)
+		}
 		return
 	}
 	h.run.add(cell, r)
@@ -148,6 +154,7 @@ func (p *population) accept(h *history, cell int64) {
 		h.run = nil
 		h.merge(u.as)
 	}
+	h.form = nil
 	p.begin(h, cell)
 }
 

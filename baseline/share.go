@@ -17,27 +17,46 @@ const (
 	shareWindows       = 10
 )
 
-// fitShare fits a beta distribution to the share of a feature among the events;
-// crossed is the sum over windows of the feature times the events.
+// Parts are the sums that a beta-binomial is fitted to: over windows in which X
+// of N events had a property.
+type Parts struct{ Windows, X, XX, XN, N, NN float64 }
+
+// parts are those of a feature of which crossed is the sum over windows of the
+// feature times the events.
+func (m *Moments) parts(of cluster.Feature, crossed uint64) Parts {
+	return Parts{
+		Windows: float64(m.Windows), X: float64(m.Sum[of]), XX: float64(m.Square[of]), XN: float64(crossed),
+		N: float64(m.Sum[cluster.Events]), NN: float64(m.Square[cluster.Events]),
+	}
+}
+
+// fit fits a beta distribution to the share.
 //
 // Its mean is the share so far, drawn to the prior. Its concentration is what
 // the windows' variation leaves (the intraclass correlation ρ by moments,
 // concentration 1/ρ − 1), and never more than the events that were seen: what
 // was never seen in 10 events may well come in the eleventh.
-func fitShare(m *Moments, of cluster.Feature, crossed uint64, prior float64) share {
-	x, xx, xn := float64(m.Sum[of]), float64(m.Square[of]), float64(crossed)
-	n, nn := float64(m.Sum[cluster.Events]), float64(m.Square[cluster.Events])
-	mean := (x + shareEvents*prior) / (n + shareEvents)
+func (s *Parts) fit(prior float64) share {
+	mean := (s.X + shareEvents*prior) / (s.N + shareEvents)
 	between := mean * (1 - mean)
-	rho := 1.0 / (1 + shareConcentration)
-	if pairs := nn - n; pairs > 0 && between > 0 {
-		residual := xx - 2*mean*xn + mean*mean*nn
-		own := math.Min(math.Max((residual/between-n)/pairs, 1e-6), 1)
-		weight := float64(m.Windows)
-		rho = (weight*own + shareWindows*rho) / (weight + shareWindows)
+	own := math.NaN()
+	if pairs := s.NN - s.N; pairs > 0 && between > 0 {
+		residual := s.XX - 2*mean*s.XN + mean*mean*s.NN
+		own = (residual/between - s.N) / pairs
 	}
-	concentration := math.Min(math.Max(1/rho-1, 0.05), n+shareEvents)
+	concentration := concentrated(own, s.Windows, s.N)
 	return share{alpha: mean * concentration, beta: (1 - mean) * concentration}
+}
+
+// concentrated returns the concentration of an intraclass correlation that was
+// found in so many windows of n events altogether; NaN when nothing was found.
+func concentrated(own, windows, n float64) float64 {
+	rho := 1.0 / (1 + shareConcentration)
+	if !math.IsNaN(own) {
+		own = math.Min(math.Max(own, 1e-6), 1)
+		rho = (windows*own + shareWindows*rho) / (windows + shareWindows)
+	}
+	return math.Min(math.Max(1/rho-1, 0.05), n+shareEvents)
 }
 
 // clipped returns x of n events, bounded to what an outlier may teach.

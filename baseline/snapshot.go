@@ -46,6 +46,7 @@ type WaitingState struct {
 type RowState struct {
 	Cluster fingerprint.ID
 	Counts  cluster.Counts
+	Shape   cluster.Shape
 }
 
 // HistoryState is one cluster's history.
@@ -57,6 +58,7 @@ type HistoryState struct {
 	Cells      []Cell
 	Excluded   []Span
 	Run        *RunState // nil without one
+	Form       *Form     // nil without one
 	Spread     []float64
 	SpreadCell int64
 	Told       []float32 // nil when not settled
@@ -113,7 +115,7 @@ func (p *population) snapshot() PopulationState {
 	for _, w := range p.waiting {
 		ws := WaitingState{Start: w.start, End: w.end, Rows: make([]RowState, len(w.rows))}
 		for i, r := range w.rows {
-			ws.Rows[i] = RowState{Cluster: r.key.ID, Counts: r.counts}
+			ws.Rows[i] = RowState{Cluster: r.key.ID, Counts: r.counts, Shape: r.shape}
 		}
 		st.Waiting = append(st.Waiting, ws)
 	}
@@ -126,12 +128,21 @@ func (p *population) snapshot() PopulationState {
 		if h.run != nil {
 			hs.Run = h.run.snapshot()
 		}
+		if h.form != nil {
+			hs.Form = h.form.Form.clone()
+		}
 		if h.settled {
 			hs.Told = slices.Clone(h.told[:])
 		}
 		st.Clusters = append(st.Clusters, hs)
 	}
 	return st
+}
+
+func (f *Form) clone() *Form {
+	out := *f
+	out.Verbs.Of, out.Outcomes.Of = slices.Clone(f.Verbs.Of), slices.Clone(f.Outcomes.Of)
+	return &out
 }
 
 func (u *run) snapshot() *RunState {
