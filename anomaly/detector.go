@@ -65,7 +65,7 @@ func (d *Detector) Evaluate(ev *cluster.Evaluation) Result {
 		}
 	}
 	j.age()
-	resolved := j.resolve()
+	resolved := append(j.supersede(), j.resolve()...)
 	fired := j.fire()
 	j.tell()
 	r := Result{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -61,14 +62,16 @@ func (d *Detector) weight(tr *track) float64 {
 	return z
 }
 
-// severityOf fixes an anomaly's severity when it fires: critical where power
-// may have been gained or used, info for what is less than usual in reading and
-// for what is found while the tenant is being learnt.
+// severityOf fixes an anomaly's severity when it fires: critical where power may
+// have been gained or used, which takes requests that do not fail, and info while
+// the tenant is being learnt.
 func severityOf(tr *track, learning bool) Severity {
 	key := tr.Cluster
 	switch {
 	case learning:
 		return Info
+	case tr.Driver == cluster.Failed:
+		return Warning
 	case key.Access == fingerprint.AccessEscalate,
 		(key.Sensitive || key.Access == fingerprint.AccessConnect) && tr.Z > 0:
 		return Critical

@@ -167,6 +167,35 @@ func (j *judging) resolve() []*Story {
 	return resolved
 }
 
+// supersede frees the tracks that could fire because of a shorter scale than their
+// story did: what is slow must not hide that it, or something else, became fast.
+// A story that loses its lead is over. It returns those.
+func (j *judging) supersede() []*Story {
+	var over []*Story
+	j.stories = slices.DeleteFunc(j.stories, func(s *Story) bool {
+		faster := func(id fingerprint.ID) bool { return j.tracks[id].ready && j.tracks[id].due < s.Scale }
+		for _, id := range s.members() {
+			if faster(id) {
+				j.tracks[id].anew(j.ev.End)
+			}
+		}
+		s.Parts = slices.DeleteFunc(s.Parts, func(id fingerprint.ID) bool { return j.tracks[id].Story != s.Number })
+		if j.tracks[s.Lead].Story == s.Number {
+			return false
+		}
+		over = append(over, s)
+		return true
+	})
+	return over
+}
+
+// anew begins a new life with the window in hand.
+func (tr *track) anew(end int64) {
+	account := tr.Last
+	tr.begin(end)
+	tr.Story, tr.Last, tr.Peak, tr.PeakLogP, tr.BeganAt = 0, account, account, tr.LogP, account.BeganAt
+}
+
 // maxRepeats is when a hold cannot grow any more.
 const maxRepeats = 16
 
@@ -191,6 +220,9 @@ func (d *Detector) soon() int64 { return 2 * int64(d.cfg.CoolDown) }
 func (j *judging) close(s *Story) {
 	for _, id := range s.members() {
 		tr := j.tracks[id]
+		if tr.Story != s.Number {
+			continue // it is in another life already
+		}
 		tr.Story, tr.ResolvedAt, tr.CooledLogP, tr.CooledDriver = 0, j.ev.End, tr.PeakLogP, tr.Driver
 		tr.begin(0)
 	}

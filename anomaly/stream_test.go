@@ -250,3 +250,31 @@ func TestRestartWithAllScales(t *testing.T) {
 		t.Error("nothing ever fired: the test tests nothing")
 	}
 }
+
+// What is slow and becomes fast is told again: the slow one does not hide it.
+func TestSlowDoesNotHideFast(t *testing.T) {
+	s := newStream(DefaultConfig(),
+		key(1, "a", "pods", fingerprint.AccessRead, false), key(2, "b", "maps", fingerprint.AccessRead, false))
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 6 * perDay {
+		s.play(rate(rng, 5), rate(rng, 3.0/120))
+	}
+	before := len(s.results)
+	for i := range 240 {
+		n := uint32(0)
+		switch {
+		case i >= 200:
+			n = 40
+		case i%5 == 0:
+			n = 1
+		}
+		s.play(rate(rng, 5), n)
+	}
+	got := s.changes(before, "b")
+	if len(got) != 3 || got[1].State != Resolved || got[1].ID != got[0].ID || got[2].State != Firing || got[2].Scale != cluster.Short {
+		t.Fatalf("slow, then fast: %s", brief(got))
+	}
+	if wait := got[2].FiredAt.Sub(unix(testOrigin)) - 144*time.Hour - 100*time.Minute; wait > 3*time.Minute {
+		t.Errorf("the fast one fired after %v", wait)
+	}
+}

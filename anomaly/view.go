@@ -71,7 +71,8 @@ type noting struct {
 
 // Note judges one window of a scale longer than the short one. What it comes to
 // is a part of what [Detector.Evaluate] says until the next window of that
-// scale. The findings are about the same windows, in ascending order of cluster.
+// scale. The findings are about the same windows, in ascending order of cluster;
+// they count once the tenant is learnt.
 // Nothing of the evaluation is retained.
 func (d *Detector) Note(ev *cluster.Evaluation, findings []baseline.Finding) {
 	if ev.Scale == cluster.Short || ev.Scale >= cluster.NumScales {
@@ -85,6 +86,9 @@ func (d *Detector) Note(ev *cluster.Evaluation, findings []baseline.Finding) {
 	}
 	if step := ev.End - last.End; last.End > 0 && (last.Step == 0 || step < last.Step) {
 		n.next.Step = step
+	}
+	if d.store.Learning(ev.Tenant, ev.End) {
+		findings = nil // who is like whom is not known either
 	}
 	n.next.IDs = make([]fingerprint.ID, 0, len(ev.Windows))
 	n.next.Opinions = make([]uint8, 0, len(ev.Windows))
