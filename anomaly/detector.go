@@ -18,6 +18,7 @@ type Detector struct {
 	cfg          Config
 	store        *baseline.Store
 	suppressions Suppressions
+	dismissals   Dismissals
 	bindings     Bindings
 	tenants      map[string]*tenant
 	// scratch and steps are used again.

@@ -11,6 +11,15 @@ type Suppressions interface {
 	Suppressed(key *fingerprint.ClusterKey, subjects []Share, at int64) (why string, ok bool)
 }
 
+// Dismissals says what people have called nothing to see. It must answer the same
+// in a replay.
+type Dismissals interface {
+	// Dismissed reports whether an anomaly of a cluster, driven by a feature with a
+	// z, is to be resolved and not told again, at an event time in Unix
+	// nanoseconds: nothing new about it is clearly more unlikely.
+	Dismissed(key *fingerprint.ClusterKey, feature string, z float64, at int64) bool
+}
+
 // Bindings says whether anybody is still bound to a role. A cluster whose
 // binding is gone is retired, and not missed. It must answer the same in a
 // replay.
@@ -23,6 +32,17 @@ type Bindings interface {
 
 // SetSuppressions says whom to ask what is suppressed; nil suppresses nothing.
 func (d *Detector) SetSuppressions(s Suppressions) { d.suppressions = s }
+
+// SetDismissals says whom to ask what is nothing to see; nil calls nothing so.
+func (d *Detector) SetDismissals(s Dismissals) { d.dismissals = s }
+
+// dismissed reports whether a person has called what a track shows nothing to see.
+func (j *judging) dismissed(tr *track) bool {
+	if j.dismissals == nil || len(tr.Last.Features) == 0 {
+		return false
+	}
+	return j.dismissals.Dismissed(tr.Cluster, tr.Last.Features[0].Name, tr.Z, j.ev.End)
+}
 
 // SetBindings says whom to ask which roles are bound; nil knows of none that is
 // not.

@@ -55,7 +55,7 @@ func (j *judging) fire() []*Story {
 	for _, tr := range j.sorted(free) {
 		if s := j.storyOf(tr); s != nil {
 			s.join(tr)
-		} else if tr.ready && !j.cooling(tr) && !j.waits(tr) {
+		} else if tr.ready && !j.cooling(tr) && !j.dismissed(tr) && !j.waits(tr) {
 			fired = append(fired, j.lead(tr))
 		}
 	}
@@ -151,15 +151,13 @@ func (j *judging) cooling(tr *track) bool {
 }
 
 // resolve ends the stories of which every cluster is inconspicuous for long
-// enough.
+// enough, and those of which a person has said that there is nothing to see.
 func (j *judging) resolve() []*Story {
 	var resolved []*Story
 	j.stories = slices.DeleteFunc(j.stories, func(s *Story) bool {
-		hold := j.hold(j.tracks[s.Lead])
-		for _, id := range s.members() {
-			if j.lasts(j.tracks[id], s.Scale, hold) {
-				return false
-			}
+		lead := j.tracks[s.Lead]
+		if !j.dismissed(lead) && j.goesOn(s, j.hold(lead)) {
+			return false
 		}
 		resolved = append(resolved, s)
 		return true
@@ -194,6 +192,11 @@ func (tr *track) anew(end int64) {
 	account := tr.Last
 	tr.begin(end)
 	tr.Story, tr.Last, tr.Peak, tr.PeakLogP, tr.BeganAt = 0, account, account, tr.LogP, account.BeganAt
+}
+
+// goesOn reports whether any cluster of a story has been conspicuous lately.
+func (j *judging) goesOn(s *Story, hold int64) bool {
+	return slices.ContainsFunc(s.members(), func(id fingerprint.ID) bool { return j.lasts(j.tracks[id], s.Scale, hold) })
 }
 
 // maxRepeats is when a hold cannot grow any more.

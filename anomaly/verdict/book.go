@@ -53,7 +53,10 @@ type Book struct {
 	counts      Counts
 }
 
-var _ anomaly.Suppressions = (*Book)(nil)
+var (
+	_ anomaly.Suppressions = (*Book)(nil)
+	_ anomaly.Dismissals   = (*Book)(nil)
+)
 
 // place is a cluster of a tenant.
 type place struct {
@@ -321,9 +324,9 @@ func (b *Book) inForce(e *entry) bool {
 // as far.
 const clearly = math.Sqrt2
 
-// Dismissed reports whether a person has said of such a thing that it is nothing:
-// of the cluster, driven by the feature, in the same direction and not clearly
-// further from zero. at is in Unix nanoseconds.
+// Dismissed implements [anomaly.Dismissals]: a person has called it nothing to see,
+// of the cluster, driven by the same feature, in the same direction and not clearly
+// further from zero.
 func (b *Book) Dismissed(key *fingerprint.ClusterKey, feature string, z float64, at int64) bool {
 	for _, e := range b.byCluster[place{key.Tenant, key.ID}] {
 		v := e.Verdict

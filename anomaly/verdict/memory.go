@@ -95,17 +95,10 @@ func (t *Told) member(cluster string, z float64) {
 // Observe takes notice of what an evaluation came to: which alerts there are to
 // have a verdict about, and which verdicts end because their alert did.
 func (b *Book) Observe(r *anomaly.Result, baselines Baselines) {
-	for i := range r.Changes {
-		b.see(&r.Changes[i], baselines)
-	}
-	for i := range r.Withheld {
-		b.see(&r.Withheld[i], baselines)
-	}
-	for i := range r.Firing {
-		b.see(&r.Firing[i], baselines)
-	}
-	for i := range r.Unseen {
-		b.see(&r.Unseen[i], baselines)
+	for _, list := range [][]anomaly.Anomaly{r.Changes, r.Withheld, r.Firing, r.Unseen} {
+		for i := range list {
+			b.see(&list[i], baselines)
+		}
 	}
 }
 

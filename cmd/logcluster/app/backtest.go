@@ -88,7 +88,7 @@ type backtest struct {
 	compare *comparison
 	// accepted is told of every event that the first side has counted.
 	accepted func(*observation)
-	closed  [sides][]*compared
+	closed   [sides][]*compared
 }
 
 // backtestSide is one configuration.

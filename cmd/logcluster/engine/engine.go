@@ -82,6 +82,7 @@ func New(cfg Config, policies fingerprint.Policies, observer Observer) *Engine {
 	book := verdict.New(cfg.Cluster.Window)
 	detector := anomaly.New(cfg.Anomaly, baselines)
 	detector.SetSuppressions(book)
+	detector.SetDismissals(book)
 	detector.SetBindings(bindings{policies})
 	return &Engine{
 		windows:      cluster.New(cfg.Cluster),
