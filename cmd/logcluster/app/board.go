@@ -47,6 +47,7 @@ type progress struct {
 // standing is the last evaluation of one tenant.
 type standing struct {
 	top      []web.Anomaly
+	hushed   []web.Anomaly // that fire and nobody is told of, as they are suppressed
 	clusters []web.Cluster // of the last evaluation, those with the most events first
 	families *family.Families
 	fit      *web.Fit      // nil before the first window of the medium scale
@@ -74,6 +75,9 @@ const (
 	maxResolved     = 20
 )
 
+// maxHushedShown bounds the suppressed anomalies of a tenant that are shown.
+const maxHushedShown = 20
+
 // show puts an evaluation and its result up. learned is when the tenant's
 // learning period ends.
 func (b *board) show(ev *cluster.Evaluation, r *anomaly.Result, learned int64) {
@@ -86,6 +90,14 @@ func (b *board) show(ev *cluster.Evaluation, r *anomaly.Result, learned int64) {
 		top[i] = b.render(&r.Top[i], s.families)
 	}
 	s.top, s.clusters = top, clusters
+	s.hushed = nil
+	for _, list := range [][]anomaly.Anomaly{r.Firing, r.Unseen} {
+		for i := range list {
+			if list[i].Suppressed != "" && len(s.hushed) < maxHushedShown {
+				s.hushed = append(s.hushed, b.render(&list[i], s.families))
+			}
+		}
+	}
 	s.firing, s.learning, s.learned = len(r.Firing), r.Learning, learned
 	s.evaluations++
 	s.evaluated += uint64(r.Evaluated)
@@ -186,13 +198,15 @@ func (b *board) Status() web.Status {
 }
 
 // Anomalies implements [web.Source]: what stands out now, by rank, tenants in
-// order of name among equals; then what was resolved lately, the last first.
+// order of name among equals; then what is suppressed, and what was resolved
+// lately, the last first.
 func (b *board) Anomalies() []web.Anomaly {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all, resolved []web.Anomaly
+	var all, hushed, resolved []web.Anomaly
 	for _, t := range b.tenants {
 		all = append(all, t.top...)
+		hushed = append(hushed, t.hushed...)
 		resolved = append(resolved, t.resolved...)
 	}
 	slices.SortStableFunc(all, func(x, y web.Anomaly) int {
@@ -204,5 +218,6 @@ func (b *board) Anomalies() []web.Anomaly {
 	slices.SortStableFunc(resolved, func(x, y web.Anomaly) int {
 		return cmp.Or(y.ResolvedAt.Compare(*x.ResolvedAt), strings.Compare(x.Tenant, y.Tenant))
 	})
-	return append(all, resolved...)
+	slices.SortStableFunc(hushed, func(x, y web.Anomaly) int { return strings.Compare(x.Tenant, y.Tenant) })
+	return slices.Concat(all, hushed, resolved)
 }

@@ -19,7 +19,7 @@ import (
 // changedOutlet tells a function of every change.
 type changedOutlet func(*alert.Alert)
 
-func (o changedOutlet) evaluated(changed, _ []alert.Alert) {
+func (o changedOutlet) evaluated(changed, _, _ []alert.Alert) {
 	for i := range changed {
 		o(&changed[i])
 	}
@@ -36,7 +36,7 @@ type alertmanagerOutlet struct {
 // maxHushed bounds what is remembered: beyond it everything is told once more.
 const maxHushed = 10_000
 
-func (o *alertmanagerOutlet) evaluated(changed, firing []alert.Alert) {
+func (o *alertmanagerOutlet) evaluated(changed, firing, _ []alert.Alert) {
 	o.sink.Put(o.heard(changed)...)
 	o.sink.Put(o.heard(firing)...)
 }
@@ -67,8 +67,9 @@ func (o *alertmanagerOutlet) heard(alerts []alert.Alert) []alert.Alert {
 // evaluation that an alert goes on through.
 type lokiOutlet struct{ sink *loki.Sink }
 
-func (o lokiOutlet) evaluated(changed, firing []alert.Alert) {
+func (o lokiOutlet) evaluated(changed, firing, withheld []alert.Alert) {
 	o.sink.Put(loki.Change, changed...)
+	o.sink.Put(loki.Change, withheld...)
 	o.sink.Put(loki.Evaluation, firing...)
 }
 
@@ -106,7 +107,13 @@ func newTopicOutlet(w *kafka.Writer, log *slog.Logger, reg prometheus.Registerer
 	}
 }
 
-func (o *topicOutlet) evaluated(changed, _ []alert.Alert) {
+func (o *topicOutlet) evaluated(changed, _, withheld []alert.Alert) {
+	o.write(changed)
+	o.write(withheld)
+}
+
+// write sends changes to the topic.
+func (o *topicOutlet) write(changed []alert.Alert) {
 	for i := range changed {
 		a := &changed[i]
 		value, err := jsonLines.Marshal(a)

@@ -33,7 +33,7 @@ func TestTopicOutletNeverBlocks(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		o.evaluated(changed, nil)
+		o.evaluated(changed, nil, nil)
 	}()
 	select {
 	case <-ended:

@@ -17,9 +17,9 @@ import (
 
 // outlet is where the results go. Its methods must not block.
 type outlet interface {
-	// evaluated is given every evaluation: the alerts that changed state, and
-	// those that go on firing.
-	evaluated(changed, firing []alert.Alert)
+	// evaluated is given every evaluation: the alerts that changed state, those
+	// that go on firing, and the changes that nobody is told of, for the record.
+	evaluated(changed, firing, withheld []alert.Alert)
 }
 
 // pipeline is the way of a record from a batch of Kafka to the outlets. It is
@@ -190,8 +190,12 @@ func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
 			firing = append(firing, alert.From(&r.Firing[i], p.render, nil))
 		}
 	}
+	withheld := make([]alert.Alert, len(r.Withheld))
+	for i := range r.Withheld {
+		withheld[i] = alert.From(&r.Withheld[i], p.render, nil)
+	}
 	for _, o := range p.outlets {
-		o.evaluated(changed, firing)
+		o.evaluated(changed, firing, withheld)
 	}
 }
 
