@@ -134,7 +134,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + rootExit)
 	logs := addLogFlags(root)
 	root.AddCommand(
-		newRun(t, logs), newDemo(t, logs), newReplay(t, logs), newProduce(t, logs),
+		newRun(t, logs), newDemo(t, logs), newReplay(t, logs), newProduce(t, logs), newScore(t),
 		newBacktest(t, logs), newVerdict(t), newSuppress(t), newRBAC(t, logs), newCheck(t), newConfig(t), newVersion(t),
 	)
 	return root
