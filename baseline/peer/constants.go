@@ -11,6 +11,11 @@ type constants struct {
 	// day of a tenant is judged by a night.
 	spread  float64
 	spreads float64
+	// level is how many windows resemble each other as the hours of a night or of a
+	// day do: of so many windows one is independent. What was seen in few
+	// of them says little about how much counts vary at other times: the dispersion
+	// within subjects is taken to be 1 + level/lived times what it was.
+	level float64
 	// shared is how much the silhouettes of a family's subjects vary together,
 	// against how much each varies by itself: on a release day all of them do other
 	// things. Without it the two subjects of a night would be judged by the forty
@@ -25,6 +30,6 @@ type constants struct {
 }
 
 var shipped = constants{
-	within: 5, between: 3, spread: 2, spreads: 10,
+	within: 5, between: 3, spread: 2, spreads: 10, level: 8,
 	shared: 0.1, variance: 0.1, windows: 4, usual: 2,
 }

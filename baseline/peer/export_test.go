@@ -12,6 +12,7 @@ var Constants = []Constant{
 	{"between", func(c *constants) *float64 { return &c.between }},
 	{"spread", func(c *constants) *float64 { return &c.spread }},
 	{"spreads", func(c *constants) *float64 { return &c.spreads }},
+	{"level", func(c *constants) *float64 { return &c.level }},
 	{"shared", func(c *constants) *float64 { return &c.shared }},
 	{"variance", func(c *constants) *float64 { return &c.variance }},
 	{"windows", func(c *constants) *float64 { return &c.windows }},

@@ -87,6 +87,7 @@ func (tn *tenant) absorb(cfg *Config, by *constants, w *waiting) {
 		tn.fits.decay(kept)
 	}
 	tn.learned = w.end
+	tn.lived++
 	for i := range w.acts {
 		l := &w.acts[i]
 		k := memberKey{cluster: l.key.ID, subject: l.subject}

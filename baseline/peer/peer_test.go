@@ -37,14 +37,14 @@ func TestHisOwnPastCounts(t *testing.T) {
 	w, s := newWorld(2, 1, 6), New(DefaultConfig())
 	busy := did{role: "role-0", resource: "thing-0", access: fingerprint.AccessRead, subject: "busy", events: 100}
 	var first, last *baseline.Finding
-	for h := int64(1); h <= 30; h++ {
+	for h := int64(1); h <= 60; h++ {
 		all := w.hour()
-		if h > 6 {
+		if h > 24 {
 			busy.events = uint32(90 + w.rng.IntN(20))
 			all = append(all, busy)
 		}
 		f := find(s.Judge(evaluation(h*hour, hour, all, plain)), cluster.Peer, about("busy"))
-		if h == 7 && f != nil {
+		if h == 25 && f != nil {
 			kept := *f
 			first = &kept
 		}
@@ -54,14 +54,14 @@ func TestHisOwnPastCounts(t *testing.T) {
 		t.Errorf("his first hour: %+v", first)
 	}
 	if last != nil && math.Abs(last.Z) > 2 {
-		t.Errorf("his 24th hour: %+v", last)
+		t.Errorf("his 36th hour: %+v", last)
 	}
 }
 
 func TestFewPeersHaveNoOpinion(t *testing.T) {
 	for _, peers := range []int{2, 3, 4} {
 		w, s := newWorld(3, 1, peers), New(DefaultConfig())
-		end := w.live(s, 10)
+		end := w.live(s, 15)
 		all := []did{{role: "role-0", resource: "thing-0", access: fingerprint.AccessRead, subject: "user-0-0", events: 1000}}
 		f := find(s.Judge(evaluation(end+hour, hour, all, plain)), cluster.Peer, about("user-0-0"))
 		if got := f != nil; got != (peers > minPeers) {
@@ -78,10 +78,21 @@ func TestFamiliesArePeers(t *testing.T) {
 		if together {
 			s.SetFamilies("t", familyOf)
 		}
-		end := w.live(s, 12)
+		end := w.live(s, 15)
 		f := find(s.Judge(evaluation(end+hour, hour, append(w.hour(), lonely), plain)), cluster.Peer, about("lonely"))
 		if (f != nil) != together {
 			t.Errorf("together %v: %+v", together, f)
+		}
+	}
+}
+
+// Half a day of windows says little about a tenant.
+func TestYoungTenantsHaveNoOpinion(t *testing.T) {
+	w, s := newWorld(10, 4, 6), New(DefaultConfig())
+	for h := int64(1); h <= 20; h++ {
+		// A window teaches from one window length after its end on.
+		if n := len(s.Judge(evaluation(h*hour, hour, w.hour(), plain))); (n > 0) != (h > minLived) {
+			t.Errorf("hour %d: %d findings", h, n)
 		}
 	}
 }
@@ -107,7 +118,7 @@ func TestOtherScalesAreIgnored(t *testing.T) {
 func TestWindowsDoNotOverlap(t *testing.T) {
 	judge := func(last uint32) []baseline.Finding {
 		w, s := newWorld(6, 2, 6), New(DefaultConfig())
-		end := w.live(s, 12)
+		end := w.live(s, 15)
 		now := w.hour()
 		for at := end + 5*int64(time.Minute); at < end+hour; at += 5 * int64(time.Minute) {
 			s.Judge(evaluation(at, hour, []did{
@@ -124,7 +135,7 @@ func TestWindowsDoNotOverlap(t *testing.T) {
 // An incomplete window is judged, and teaches nothing.
 func TestPartialWindowsTeachNothing(t *testing.T) {
 	w, s := newWorld(7, 2, 6), New(DefaultConfig())
-	end := w.live(s, 12)
+	end := w.live(s, 15)
 	before := s.Snapshot()
 	ev := evaluation(end, hour, w.hour(), plain)
 	ev.Partial = []string{"audit-0"}
@@ -183,7 +194,7 @@ func TestForgotten(t *testing.T) {
 func TestRestored(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
-		hours := rapid.IntRange(1, 12).Draw(t, "hours")
+		hours := rapid.IntRange(1, 20).Draw(t, "hours")
 		w, s := newWorld(seed, 4, 5), New(DefaultConfig())
 		s.SetFamilies("t", familyOf)
 		end := w.live(s, hours)
@@ -279,14 +290,18 @@ func TestInvariance(t *testing.T) {
 		b := New(cfg)
 		a.SetFamilies("t", familyOf)
 		b.SetFamilies("t", func(role string) string { return families[role] })
-		for h := int64(1); h <= 10; h++ {
+		for h := int64(1); h <= 18; h++ {
 			all := w.hour()
-			if h == 9 {
+			if h == 17 {
 				all = append(all, did{role: "role-0", resource: "thing-1", access: fingerprint.AccessRead, subject: "user-0-1", events: 400})
 			}
 			got := outcomes(b.Judge(evaluation(h*hour*factor, hour*factor, all, other)))
-			if want := outcomes(a.Judge(evaluation(h*hour, hour, all, plain))); !slices.Equal(want, got) {
+			want := outcomes(a.Judge(evaluation(h*hour, hour, all, plain)))
+			if !slices.Equal(want, got) {
 				t.Fatalf("hour %d: %+v, not %+v", h, got, want)
+			}
+			if h > minLived && len(want) == 0 {
+				t.Fatalf("hour %d: no findings", h)
 			}
 			qa, qb := a.Quality("t"), b.Quality("t")
 			if qa.Silhouette != qb.Silhouette || qa.Subjects != qb.Subjects || len(qa.Roles) != len(qb.Roles) {
@@ -300,7 +315,8 @@ func TestInvariance(t *testing.T) {
 func TestFinite(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := New(DefaultConfig())
-		for h := int64(1); h <= 8; h++ {
+		newWorld(rapid.Uint64().Draw(t, "seed"), 3, 4).live(s, minLived)
+		for h := minLived + int64(1); h <= minLived+8; h++ {
 			var all []did
 			for range rapid.IntRange(0, 40).Draw(t, "acts") {
 				all = append(all, did{

@@ -19,7 +19,7 @@ func (s *Store) judgeFamilies(tn *tenant, ev *cluster.Evaluation, teach *waiting
 		}
 		family := s.scene.groups.keys[g]
 		r := tn.fits.records[family]
-		if t, ok := r.expect(m.n, &s.by); ok {
+		if t, ok := r.expect(m.n, &s.by); ok && tn.lived >= minLived {
 			s.familyFinding(tn, ev, int32(g), t, m.mean())
 		}
 		if teach != nil {

@@ -19,6 +19,7 @@ type State struct{ Tenants []TenantState }
 type TenantState struct {
 	Name           string
 	Learned, Until int64
+	Lived          int64
 	// Keys are the clusters of the members and the waiting windows, in ascending
 	// order of id.
 	Keys     []fingerprint.ClusterKey
@@ -96,7 +97,7 @@ func (s *Store) Snapshot() State {
 }
 
 func (tn *tenant) snapshot() TenantState {
-	st := TenantState{Name: tn.name, Learned: tn.learned, Until: tn.until, Quality: tn.quality}
+	st := TenantState{Name: tn.name, Learned: tn.learned, Until: tn.until, Lived: tn.lived, Quality: tn.quality}
 	st.Quality.Roles = slices.Clone(st.Quality.Roles)
 	keys := make(map[fingerprint.ID]*fingerprint.ClusterKey)
 	for _, role := range slices.Sorted(maps.Keys(tn.families)) {
@@ -167,7 +168,8 @@ func (s *Store) Restore(st State) error {
 
 func restore(st *TenantState) (*tenant, error) {
 	tn := newTenant(st.Name)
-	tn.learned, tn.until, tn.quality, tn.stale = st.Learned, st.Until, st.Quality, true
+	tn.learned, tn.until, tn.lived = st.Learned, st.Until, st.Lived
+	tn.quality, tn.stale = st.Quality, true
 	tn.quality.Roles = slices.Clone(st.Quality.Roles)
 	keys := make(map[fingerprint.ID]*fingerprint.ClusterKey, len(st.Keys))
 	for i := range st.Keys {

@@ -30,6 +30,7 @@ type tenant struct {
 	familyOf func(role string) string // nil before SetFamilies
 
 	learned int64 // end of the last window that was let in
+	lived   int64 // how many were
 	until   int64 // end of the last window that is waiting or was let in
 	waiting []waiting
 	members map[memberKey]*member
@@ -103,7 +104,8 @@ func (s *Store) Forget(tenant string) { delete(s.tenants, tenant) }
 // Judge judges the windows of an evaluation of the medium scale, and remembers
 // them; those of other scales are ignored. It returns at most two findings for
 // a cluster, in ascending order of cluster id and then of feature. They are
-// valid until the next call; the text in them may be kept.
+// valid until the next call; the text in them may be kept. There are none until
+// the tenant has lived through a dozen windows that do not overlap.
 //
 // A finding of [cluster.Peer] is about the subject of the cluster that deviates
 // most from what its peers and its own past make expected. Its p-value is
@@ -190,10 +192,13 @@ type deviation struct {
 	act      int32
 }
 
+// minLived is how many windows of a tenant an opinion takes: half a day's.
+const minLived = 12
+
 // deviation judges the events of a subject beyond the first. It reports false
 // where there are too few peers.
 func (s *Store) deviation(tn *tenant, g *group, key *fingerprint.ClusterKey, subject string, more float64) (deviation, bool) {
-	if g == nil || g.total.subjects < minPeers {
+	if g == nil || g.total.subjects < minPeers || tn.lived < minLived {
 		return deviation{}, false
 	}
 	peers := g.total
@@ -208,6 +213,7 @@ func (s *Store) deviation(tn *tenant, g *group, key *fingerprint.ClusterKey, sub
 	if !ok {
 		return deviation{}, false
 	}
+	c.spread.within *= 1 + s.by.level/float64(tn.lived)
 	d := deviation{expected: c.expect(windows, events)}
 	d.tails = d.expected.Tails(more)
 	return d, true
