@@ -68,7 +68,7 @@ func (s *Store) Missing(ev *cluster.Evaluation, visit func(*Absent)) {
 			continue
 		}
 		visit(&Absent{Cluster: h.key, scale: p.scale, Expectation: Expectation{
-			prediction: p.predict(s, h, cell), class: h.prediction.class,
+			prediction: p.predict(s, h, cell), class: h.prediction.class, corrections: p.table.Corrections(),
 		}})
 	}
 }
@@ -86,7 +86,9 @@ type Absent struct {
 // scale) are no more unusual than that.
 func (a *Absent) Tails(windows float64) Tails {
 	longest := absences[a.scale].longest
-	return silence(a.Expectation.prediction.counts[cluster.Events].dist, math.Min(math.Max(windows, 1), longest))
+	m := a.Expectation.prediction.counts[cluster.Events]
+	t := silence(m.dist, math.Min(math.Max(windows, 1), longest))
+	return t.corrected(a.Expectation.corrections.For(cluster.Events, m.stratum))
 }
 
 // silence is the score of no events in a number of windows, of which each is

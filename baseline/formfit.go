@@ -3,6 +3,7 @@ package baseline
 import (
 	"math"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 )
 
@@ -131,30 +132,61 @@ func (f *fits) share(of cluster.Feature) (*share, bool) {
 	}
 }
 
-// usual reports whether a feature is within [Exceedance], or has no opinion. Most
+// usual reports whether the calibrated |z| of a feature that has an opinion is
+// within [Exceedance], given the corrections of the low and the high side. Most
 // windows are told by what is cheap to compute and surely inside; property tests
 // hold that against the tails.
-func (f *form) usual(of cluster.Feature, x *cluster.Shape) bool {
-	if !f.has(of, x) {
-		return true
-	}
+func (f *form) usual(of cluster.Feature, x *cluster.Shape, in [2]calibration.Correction) bool {
+	low, high := in[calibration.Low].Nominal(Exceedance), in[calibration.Up].Nominal(Exceedance)
+	limit := math.Min(low, high)
 	switch of {
 	case cluster.Latency:
 		d := f.latency.of(float64(x.Latency.N))
-		if math.Abs(meanLatency(&x.Latency)-d.Mean) <= Exceedance*d.Scale {
+		if math.Abs(meanLatency(&x.Latency)-d.Mean) <= limit*d.Scale {
 			return true // no t distribution has less in its tails than the normal
 		}
 	case cluster.VerbMix, cluster.OutcomeMix:
-		if counts, alpha := f.mix(of, x); nearMix(counts, alpha) {
+		if counts, alpha := f.mix(of, x); nearMix(counts, alpha, 0.4*limit) {
 			return true
 		}
 	default:
 		s, _ := f.share(of)
-		if s.near(partOf(of, x)) {
+		if s.near(partOf(of, x), 0.32*limit) {
 			return true
 		}
 	}
-	return math.Abs(f.tails(of, x).Z()) <= Exceedance
+	z := f.tails(of, x).Z()
+	return z >= -low && z <= high
+}
+
+// judge judges a feature that has an opinion.
+func (f *form) judge(of cluster.Feature, x *cluster.Shape) judgement {
+	j := judgement{stratum: f.stratum(of, x), logAt: math.Inf(-1)}
+	switch of {
+	case cluster.Latency:
+		j.tails = f.tails(of, x)
+	case cluster.VerbMix, cluster.OutcomeMix:
+		j.tails, j.folded = f.tails(of, x), true
+	default:
+		s, _ := f.share(of)
+		p := partOf(of, x)
+		return judgeShare(*s, p.x, p.n)
+	}
+	return j
+}
+
+// stratum is that of the events which a feature is judged by, of a share that of
+// the expected number.
+func (f *form) stratum(of cluster.Feature, x *cluster.Shape) calibration.Stratum {
+	switch of {
+	case cluster.Latency:
+		return calibration.StratumOf(float64(x.Latency.N))
+	case cluster.VerbMix, cluster.OutcomeMix:
+		return calibration.StratumOf(float64(total(x.Verbs[:])))
+	default:
+		s, _ := f.share(of)
+		return s.stratum(partOf(of, x).n)
+	}
 }
 
 // tails are those of a feature that has an opinion.
@@ -180,9 +212,9 @@ func (f *form) mix(of cluster.Feature, x *cluster.Shape) ([]uint32, []float64) {
 	return x.Outcomes[:], f.outcomes
 }
 
-// nearMix reports whether every count is within one standard deviation of what is
-// expected, or the class is rare and absent.
-func nearMix(counts []uint32, alpha []float64) bool {
+// nearMix reports whether every count is within so many standard deviations of
+// what is expected, or the class is rare and absent.
+func nearMix(counts []uint32, alpha []float64, within float64) bool {
 	n, c := float64(total(counts)), 0.0
 	for _, a := range alpha {
 		c += a
@@ -194,23 +226,23 @@ func nearMix(counts []uint32, alpha []float64) bool {
 		if v == 0 && expected < 1 {
 			continue
 		}
-		if off := float64(v) - expected; off*off > expected*(1-p)*widen {
+		if off := float64(v) - expected; off*off > within*within*expected*(1-p)*widen {
 			return false
 		}
 	}
 	return true
 }
 
-// near reports whether x of n is within 0.8 standard deviations of the mean, of a
-// share whose distribution has one peak.
-func (s *share) near(x part) bool {
+// near reports whether x of n is within so many standard deviations of the mean,
+// of a share whose distribution has one peak.
+func (s *share) near(x part, within float64) bool {
 	if s.alpha < 1 || s.beta < 1 {
 		return false
 	}
 	c, n := s.alpha+s.beta, float64(x.n)
 	p := s.alpha / c
 	off := float64(x.x) - n*p
-	return off*off <= 0.64*n*p*(1-p)*(c+n)/(c+1)
+	return off*off <= within*within*n*p*(1-p)*(c+n)/(c+1)
 }
 
 // trusts returns the weights with which a window teaches, nil where each is 1:
@@ -220,7 +252,7 @@ func (s *share) near(x part) bool {
 func (f *form) trusts(x *cluster.Shape, clipZ float64) *trust {
 	var out *trust
 	for of := cluster.Latency; of <= cluster.Stability; of++ {
-		if f.usual(of, x) {
+		if !f.has(of, x) || f.usual(of, x, [2]calibration.Correction{}) {
 			continue
 		}
 		if z := math.Abs(f.tails(of, x).Z()); z > clipZ {

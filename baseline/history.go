@@ -90,6 +90,9 @@ type history struct {
 	group   *group // of its family; nil when it is alone
 
 	prediction Prediction
+
+	// beyond is the end of the last window that was far beyond its baseline.
+	beyond int64
 }
 
 // notFitted is the spreadCell of a history whose dispersions were never fitted.

@@ -1,6 +1,10 @@
 package baseline
 
-import "math"
+import (
+	"math"
+
+	"github.com/logcluster/logcluster/baseline/calibration"
+)
 
 // Exceedance is the |z| beyond which a feature or a cluster is marked:
 // nominally 1.24 % of all windows, two-sided.
@@ -14,9 +18,12 @@ type model struct {
 	// near is a band of counts that is well inside |z| ≤ Exceedance; it needs
 	// no tail to be computed.
 	nearLow, nearHigh float64
-	// band is the exact set of counts with |z| ≤ Exceedance, clip that with
-	// |z| ≤ clipZ. Both are filled on first use.
-	band, clip interval
+	stratum           calibration.Stratum
+	// lows and highs are the exact ends of the counts with |z| ≤ Exceedance, by
+	// near step of the correction of their side, which is at Exceedance; clip has those with |z| ≤ clipZ. All
+	// are filled on first use.
+	lows, highs []bound
+	clip        interval
 	// median and its 95 % band, filled on first use.
 	median float64
 	middle interval
@@ -26,6 +33,12 @@ type model struct {
 type interval struct {
 	low, high float64
 	known     bool
+}
+
+// bound is an end of a band of counts at a near step of a correction.
+type bound struct {
+	step calibration.Step
+	at   float64
 }
 
 // The grid is 0.8 % in the mean and 12 % in the dispersion: a fifth of a
@@ -74,6 +87,7 @@ func (g *grid) at(mean, dispersion float64) *model {
 		m.nearLow = math.Ceil(math.Max(m.dist.Mean-1.5*sd, m.dist.Mean/5-0.5))
 		m.nearHigh = math.Floor(m.dist.Mean + 1.5*sd)
 	}
+	m.stratum = calibration.StratumOf(m.dist.Mean)
 	g.models[p] = m
 	return m
 }
@@ -94,20 +108,41 @@ func snap(v, low, high, steps float64) int16 {
 	return int16(math.Round(math.Log(math.Min(v, high)) * steps))
 }
 
-// usual reports whether the count x has |z| ≤ Exceedance.
-func (m *model) usual(x float64) bool {
-	if x >= m.nearLow && x <= m.nearHigh {
+// usual reports whether the count x has a calibrated |z| ≤ Exceedance, given the
+// corrections of the low and the high side.
+func (m *model) usual(x float64, in [2]calibration.Correction) bool {
+	if x >= m.nearLow && x <= m.nearHigh && in[0].Near >= 0 && in[1].Near >= 0 {
 		return true
 	}
-	if !m.band.known {
-		m.band = m.within(Exceedance)
+	return x >= m.low(in[0]) && x <= m.high(in[1])
+}
+
+// low and high are the ends of the counts with a calibrated |z| ≤ Exceedance.
+func (m *model) low(in calibration.Correction) float64 {
+	for i := range m.lows {
+		if m.lows[i].step == in.Near {
+			return m.lows[i].at
+		}
 	}
-	return x >= m.band.low && x <= m.band.high
+	at := m.lowAt(in.Nominal(Exceedance))
+	m.lows = append(m.lows, bound{in.Near, at})
+	return at
+}
+
+func (m *model) high(in calibration.Correction) float64 {
+	for i := range m.highs {
+		if m.highs[i].step == in.Near {
+			return m.highs[i].at
+		}
+	}
+	at := m.highAt(in.Nominal(Exceedance))
+	m.highs = append(m.highs, bound{in.Near, at})
+	return at
 }
 
 // clipped returns x, bounded to what an outlier may teach.
 func (m *model) clipped(x, clipZ float64) float64 {
-	if m.usual(x) {
+	if m.usual(x, [2]calibration.Correction{}) {
 		return x
 	}
 	if !m.clip.known {
@@ -116,12 +151,19 @@ func (m *model) clipped(x, clipZ float64) float64 {
 	return math.Max(math.Min(x, math.Max(m.clip.high, 1)), m.clip.low)
 }
 
-// within returns the counts with |z| ≤ bound.
+// within returns the counts with a nominal |z| ≤ bound.
 func (m *model) within(bound float64) interval {
+	return interval{low: m.lowAt(bound), high: m.highAt(bound), known: true}
+}
+
+func (m *model) lowAt(bound float64) float64 {
 	logP, _ := normalLow(-bound)
-	high := m.dist.search(func(x float64) bool { return m.dist.Tails(x).Up < logP }) - 1
-	low := m.dist.search(func(x float64) bool { return m.dist.Tails(x).Low >= logP })
-	return interval{low: low, high: high, known: true}
+	return m.dist.search(func(x float64) bool { return m.dist.Tails(x).Low >= logP })
+}
+
+func (m *model) highAt(bound float64) float64 {
+	logP, _ := normalLow(-bound)
+	return m.dist.search(func(x float64) bool { return m.dist.Tails(x).Up < logP }) - 1
 }
 
 // quantiles returns the median and the ends of the 95 % band.

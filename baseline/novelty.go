@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
@@ -245,11 +246,32 @@ func (r Rate) size() (mean, dispersion float64) {
 // times how much more or less the role does new things than others do: a
 // gamma-Poisson shrinkage of seen over expected.
 func (r *rates) score(c class, k kind, roleKey string, x float64) Tails {
+	up := math.Log(-math.Expm1(-r.rate(c, k, roleKey)))
+	size := r.sizes[c][k].dist.Tails(x)
+	up += math.Min(0, math.Ln2+size.Up)
+	return Tails{Up: boundLog(up), Low: boundLog(log1mExp(math.Min(up, 0)))}
+}
+
+// judge judges x new things, or none. None is as good as none expected: only how
+// often there are some is tested.
+func (r *rates) judge(c class, k kind, roleKey string, x float64) judgement {
+	rate := r.rate(c, k, roleKey)
+	j := judgement{stratum: calibration.StratumOf(rate), logAt: math.Inf(-1)}
+	if x > 0 {
+		j.tails = r.score(c, k, roleKey, x)
+		return j
+	}
+	j.logAt = -rate
+	none := math.Exp(-rate) / 2
+	j.tails = Tails{Up: math.Log1p(-none), Low: math.Log(none)}
+	return j
+}
+
+// rate is how often new things of a kind are expected in a window of a cluster.
+func (r *rates) rate(c class, k kind, roleKey string) float64 {
 	rate := (r.of[c][k].Bursts + unseenBursts) / math.Max(r.clusters, 1)
 	if who := r.roles[roleKey]; who != nil {
 		rate *= (who.rates[k].Seen + roleBursts) / (who.rates[k].Expected + roleBursts)
 	}
-	size := r.sizes[c][k].dist.Tails(x)
-	up := math.Log(-math.Expm1(-rate)) + math.Min(0, math.Ln2+size.Up)
-	return Tails{Up: boundLog(up), Low: boundLog(log1mExp(math.Min(up, 0)))}
+	return rate
 }

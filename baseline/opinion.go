@@ -21,16 +21,19 @@ type Opinion struct {
 	Z                   float64
 	// LogP is the natural logarithm of the two-sided p-value.
 	LogP float64
+	// Extrapolated marks a z beyond what the calibration could measure.
+	Extrapolated bool
 }
 
 // Opinion returns the whole opinion of a feature about a window, and false
 // where there is none.
 func (x *Expectation) Opinion(f cluster.Feature, w *cluster.Window) (Opinion, bool) {
-	t, ok := x.Score(f, w)
+	t, stratum, ok := x.score(f, w)
 	if !ok {
 		return Opinion{}, false
 	}
 	o := Opinion{Feature: f, Z: t.Z(), LogP: t.LogP()}
+	o.Extrapolated = !x.corrections.Measured(f, stratum, o.Z)
 	if f >= cluster.NumFeatures {
 		x.prediction.form.describe(&o, &w.Shape)
 		return o, true

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
@@ -21,6 +22,7 @@ type population struct {
 	live     liveCells
 	rates    rates
 	prior    priors
+	table    *calibration.Table
 
 	// expected are the clusters whose absence would be unusual in expectedCell
 	// of expectedEpoch, in ascending order of id.
@@ -53,6 +55,7 @@ func (s *Store) newPopulation(scale cluster.Scale, window int64) population {
 		scale: scale, time: newCalendar(scale, window, s.cfg.Calendar),
 		clusters: make(map[fingerprint.ID]*history), rates: newRates(), expectedEpoch: -1,
 		prior: priors{groups: make(map[groupKey]*group)},
+		table: calibration.NewTable(scale, calibration.BlockOf(scale, window)),
 	}
 	p.pool()
 	p.rates.refit(s.grid)
@@ -99,6 +102,7 @@ func (p *population) learn(s *Store, tn *tenant, at int64) []Shift {
 		if w.end+(w.end-w.start) > at {
 			break
 		}
+		p.calibrate(s, tn, w)
 		p.clip(s, w)
 		taken++
 	}
@@ -114,6 +118,7 @@ func (p *population) learn(s *Store, tn *tenant, at int64) []Shift {
 	p.rates.refit(s.grid)
 	p.settle()
 	p.pool()
+	p.table.Fit()
 	return shifts
 }
 

@@ -3,6 +3,7 @@ package baseline
 import (
 	"math"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 )
 
@@ -23,10 +24,12 @@ type Prediction struct {
 type Expectation struct {
 	prediction *Prediction // nil for a cluster without a baseline
 	rates      *rates      // nil while the tenant is being learnt
-	role       string
-	class      class
-	birth      kind // of new cluster, when born
-	born       bool // the cluster's first window
+	// corrections calibrate the scores; nil where there is nothing to correct.
+	corrections *calibration.Corrections
+	role        string
+	class       class
+	birth       kind // of new cluster, when born
+	born        bool // the cluster's first window
 }
 
 // Expect returns what is expected of a window of an evaluation.
@@ -37,6 +40,7 @@ func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
 		return x
 	}
 	p := &tn.scales[ev.Scale]
+	x.corrections = p.table.Corrections()
 	if p.until > 0 && !s.learning(tn, ev.End) {
 		x.rates = &p.rates
 		x.birth = birthKind(&w.Counts, p.rates.uses[useOf(w.Cluster)] > 0)
@@ -109,7 +113,7 @@ func (x *Expectation) UsualIn(f cluster.Feature, w *cluster.Window) bool {
 	c := &w.Counts
 	switch {
 	case f >= cluster.NumFeatures:
-		return !x.formed() || x.prediction.form.usual(f, &w.Shape)
+		return x.usualForm(f, &w.Shape)
 	case x.born:
 		return x.rates == nil || f != cluster.Events
 	case int(f) >= counted:
@@ -117,51 +121,46 @@ func (x *Expectation) UsualIn(f cluster.Feature, w *cluster.Window) bool {
 	case x.prediction == nil:
 		return true
 	case f == cluster.Denied:
-		return x.prediction.denied.usual(c[f], c[cluster.Events])
+		return x.usualShare(f, x.prediction.denied, c[f], c[cluster.Events])
 	case f == cluster.Failed:
-		return x.prediction.failed.usual(c[f], c[cluster.Events])
+		return x.usualShare(f, x.prediction.failed, c[f], c[cluster.Events])
 	default:
-		return x.prediction.counts[f].usual(float64(c[f]))
+		m := x.prediction.counts[f]
+		return m.usual(float64(c[f]), x.corrections.For(f, m.stratum))
 	}
 }
 
-// usual reports whether x of n events is within the band. A share is only
-// looked at closely when there is more of it than the mean.
-func (s share) usual(x, n uint32) bool {
-	if n == 0 || s.alpha < s.beta && float64(x) <= float64(n)*s.alpha/(s.alpha+s.beta) {
+func (x *Expectation) usualForm(f cluster.Feature, shape *cluster.Shape) bool {
+	if !x.formed() {
 		return true
 	}
-	return math.Abs(s.of(n).Z(float64(x))) <= Exceedance
+	form := x.prediction.form
+	if !form.has(f, shape) {
+		return true
+	}
+	return form.usual(f, shape, x.corrections.For(f, form.stratum(f, shape)))
 }
 
-func (s share) of(n uint32) BetaBinomial {
-	return BetaBinomial{N: float64(n), Alpha: s.alpha, Beta: s.beta}
+func (x *Expectation) usualShare(f cluster.Feature, s share, of, n uint32) bool {
+	return s.usual(of, n, x.corrections.For(f, s.stratum(n)))
 }
 
-// Score returns the tails of one feature of a window, and false when there is
-// no opinion about it.
+// Score returns the calibrated tails of one feature of a window, and false when
+// there is no opinion about it.
 func (x *Expectation) Score(f cluster.Feature, w *cluster.Window) (Tails, bool) {
-	c := &w.Counts
-	if !x.has(f, w) {
-		return Tails{}, false
+	t, _, ok := x.score(f, w)
+	return t, ok
+}
+
+func (x *Expectation) score(f cluster.Feature, w *cluster.Window) (Tails, calibration.Stratum, bool) {
+	if f < cluster.NumFeatures && int(f) >= counted && w.Counts[f] == 0 {
+		return Tails{Up: -math.Ln2, Low: -math.Ln2}, 0, x.has(f, w)
 	}
-	switch {
-	case f >= cluster.NumFeatures:
-		return x.prediction.form.tails(f, &w.Shape), true
-	case int(f) >= counted:
-		if c[f] == 0 {
-			return Tails{Up: -math.Ln2, Low: -math.Ln2}, true
-		}
-		return x.rates.score(x.class, kindOf(f), x.role, float64(c[f])), true
-	case x.born:
-		return x.rates.score(x.class, x.birth, x.role, float64(c[f])), true
-	case f == cluster.Denied:
-		return x.prediction.denied.of(c[cluster.Events]).Tails(float64(c[f])), true
-	case f == cluster.Failed:
-		return x.prediction.failed.of(c[cluster.Events]).Tails(float64(c[f])), true
-	default:
-		return x.prediction.counts[f].dist.Tails(float64(c[f])), true
+	j, ok := x.judge(f, w)
+	if !ok {
+		return Tails{}, 0, false
 	}
+	return j.tails.corrected(x.corrections.For(f, j.stratum)), j.stratum, true
 }
 
 // Deviates reports whether the fresh part of a window deviates by itself in the

@@ -91,7 +91,7 @@ func (p *population) restore(st *PopulationState, keys map[fingerprint.ID]*finge
 	for _, h := range p.order {
 		p.rates.uses[useOf(h.key)]++
 	}
-	return nil
+	return p.table.Restore(st.Calibration)
 }
 
 func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey) (*history, error) {
@@ -105,7 +105,7 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 	h := &history{
 		key: key, born: st.Born, bornSeq: st.BornSeq, bornInCell: st.BornInCell,
 		cells: slices.Clone(st.Cells), excluded: slices.Clone(st.Excluded),
-		spread: [counted]float64(st.Spread), spreadCell: st.SpreadCell,
+		spread: [counted]float64(st.Spread), spreadCell: st.SpreadCell, beyond: st.Beyond,
 	}
 	if u := st.Run; u != nil {
 		if len(u.Up) != counted || len(u.Down) != counted {

@@ -3,6 +3,7 @@ package baseline
 import (
 	"math"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 )
 
@@ -59,9 +60,30 @@ func concentrated(own, windows, n float64) float64 {
 	return math.Min(math.Max(1/rho-1, 0.05), n+shareEvents)
 }
 
+// of is the distribution of the number among n events.
+func (s share) of(n uint32) BetaBinomial {
+	return BetaBinomial{N: float64(n), Alpha: s.alpha, Beta: s.beta}
+}
+
+// stratum is that of the expected number among n events.
+func (s share) stratum(n uint32) calibration.Stratum {
+	return calibration.StratumOf(float64(n) * s.alpha / (s.alpha + s.beta))
+}
+
+// usual reports whether x of n events have a calibrated |z| ≤ Exceedance, given
+// the corrections of the low and the high side. A share is only looked at closely
+// when there is more of it than the mean.
+func (s share) usual(x, n uint32, in [2]calibration.Correction) bool {
+	if n == 0 || s.alpha < s.beta && float64(x) <= float64(n)*s.alpha/(s.alpha+s.beta) {
+		return true
+	}
+	z := s.of(n).Z(float64(x))
+	return z >= -in[calibration.Low].Nominal(Exceedance) && z <= in[calibration.Up].Nominal(Exceedance)
+}
+
 // clipped returns x of n events, bounded to what an outlier may teach.
 func (s share) clipped(x, n uint32, clipZ float64) uint32 {
-	if s.usual(x, n) || s.of(n).Z(float64(x)) <= clipZ {
+	if s.usual(x, n, [2]calibration.Correction{}) || s.of(n).Z(float64(x)) <= clipZ {
 		return x
 	}
 	d, low, high := s.of(n), uint32(0), x // z at low is within, at high beyond

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
@@ -34,6 +35,8 @@ type PopulationState struct {
 	Live     []LiveCell
 	LiveEver float64
 	Rates    RatesState
+	// Calibration is how the predictions have done.
+	Calibration calibration.State
 }
 
 // WaitingState is a window that the next retrain lets in.
@@ -62,6 +65,8 @@ type HistoryState struct {
 	Spread     []float64
 	SpreadCell int64
 	Told       []float32 // nil when not settled
+	// Beyond is the end of the last window that was far beyond its baseline.
+	Beyond int64
 }
 
 // RunState is a run of windows that are far from the cluster's level.
@@ -110,7 +115,8 @@ func (p *population) snapshot() PopulationState {
 	st := PopulationState{
 		Window: p.time.window, Until: p.until,
 		Live: slices.Clone(p.live.cells), LiveEver: p.live.ever,
-		Rates: p.rates.snapshot(),
+		Rates:       p.rates.snapshot(),
+		Calibration: p.table.Snapshot(),
 	}
 	for _, w := range p.waiting {
 		ws := WaitingState{Start: w.start, End: w.end, Rows: make([]RowState, len(w.rows))}
@@ -123,7 +129,7 @@ func (p *population) snapshot() PopulationState {
 		hs := HistoryState{
 			Cluster: h.key.ID, Born: h.born, BornSeq: h.bornSeq, BornInCell: h.bornInCell,
 			Cells: slices.Clone(h.cells), Excluded: slices.Clone(h.excluded),
-			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell,
+			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell, Beyond: h.beyond,
 		}
 		if h.run != nil {
 			hs.Run = h.run.snapshot()

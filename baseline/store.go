@@ -20,6 +20,8 @@ type Store struct {
 	tenants map[string]*tenant
 	// epoch counts retrains: predictions made in another one are stale.
 	epoch int64
+	// judged is told what is judged for the calibration; nil for nobody.
+	judged func(*Judged)
 }
 
 type tenant struct {

@@ -57,6 +57,11 @@ func TestTailsAgainstReference(t *testing.T) {
 			got = NegBinomial{Mean: a, Dispersion: b}.Tails(x)
 		case "bb":
 			got = BetaBinomial{N: a, Alpha: b, Beta: c}.Tails(x)
+		case "t":
+			got = StudentT{Scale: 1, DF: a}.Tails(x)
+		case "combine":
+			got.Up = Combine(a, int(b))
+			got.Low = log1mExp(got.Up)
 		}
 		up, low := number(t, row[5]), number(t, row[6])
 		if !near(got.Up, up, 1e-9) || !near(got.Low, low, 1e-9) {

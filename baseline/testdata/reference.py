@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Writes the reference values of the tests of package baseline.
 
-    pip install scipy mpmath
+    pip install scipy==1.17.1 mpmath==1.4.1
     python3 reference.py
 
 The tails are computed with 60 digits by mpmath, because SciPy's logsf and
 logcdf lose the far tails; where SciPy is good (log p above -20) the two are
 compared here, so the parametrisation is SciPy's: nbinom(r, p) with r = 1/phi,
-p = r/(r + mean), poisson(mean), betabinom(n, a, b).
+p = r/(r + mean), poisson(mean), betabinom(n, a, b), t(df).
 
 Columns of the tails: parameters, x, log P(X > x) + P(X = x)/2,
-log P(X < x) + P(X = x)/2.
+log P(X < x) + P(X = x)/2. Of "t" the parameter is the degrees of freedom, of
+"combine" log p and n, and the value is log(1 - (1 - p)^n).
 """
 import csv, math
 import mpmath as mp
@@ -40,11 +41,23 @@ def poisson(mean, x):
 
 def bb(n, a, b, x):
     a, b = mp.mpf(a), mp.mpf(b)
-    pmf = lambda k: mp.binomial(n, k) * mp.beta(k + a, n - k + b) / mp.beta(a, b)
-    above = mp.fsum(pmf(k) for k in range(x + 1, n + 1))
-    below = mp.fsum(pmf(k) for k in range(0, x))
-    at = pmf(x)
+    at = mp.binomial(n, x) * mp.beta(x + a, n - x + b) / mp.beta(a, b)
+    above, below = mp.mpf(0), mp.mpf(0)
+    term = at
+    for k in range(x, n):
+        term *= (n - k) * (k + a) / ((k + 1) * (n - k - 1 + b))
+        above += term
+    term = at
+    for k in range(x, 0, -1):
+        term *= k * (n - k + b) / ((n - k + 1) * (k - 1 + a))
+        below += term
     return mp.log(above + at * half), mp.log(below + at * half), stats.betabinom(n, float(a), float(b))
+
+
+def student(df, t):
+    df, t = mp.mpf(df), mp.mpf(t)
+    beyond = mp.betainc(df / 2, half, 0, df / (df + t * t), regularized=True) / 2
+    return mp.log(beyond), mp.log1p(-beyond), stats.t(float(df))
 
 
 def check(up, low, dist, x):
@@ -76,14 +89,47 @@ for n in (1, 2, 10, 300):
             check(up, low, d, x)
             rows.append(("bb", n, a, b, x, up, low))
 
+# Far out, and large: from "never happened" to 1e-300 and beyond.
+for mean in (1e-7, 0.01, 3, 200, 3000):
+    for phi in (1e-8, 1e-5, 0.0025, 0.3, 100, 1e8):
+        sd = math.sqrt(mean + phi * mean * mean)
+        for x in sorted({0, 1, 5, 100, int(mean * 0.9), int(mean), int(mean + 8 * sd) + 3, int(mean + min(60 * sd, 2e4)) + 9}):
+            up, low, d = nb(mean, phi, x)
+            if mean >= 0.01 and phi >= 1e-5:  # else SciPy's p is rounded to 1
+                check(up, low, d, x)
+            rows.append(("nb", mean, phi, 0, x, up, low))
+for phi in (1e-5, 0.01, 2):
+    for x in (0, 900_000, 1_000_000, 1_001_000, 1_200_000):
+        up, low, d = nb(1e6, phi, x)
+        rows.append(("nb", 1e6, phi, 0, x, up, low))
+for mean in (1e-7, 0.01, 3, 200, 3000, 1e6):
+    for x in sorted({0, 1, 5, 100, 400, 3000, int(mean), int(mean * 1.001), int(mean * 1.1), int(mean * 0.9)}):
+        up, low, d = poisson(mean, x)
+        check(up, low, d, x)
+        rows.append(("poisson", mean, 0, 0, x, up, low))
+for n in (1000, 5000, 100000):
+    for a, b in ((1e-6, 1), (0.002, 1.9), (0.3, 40), (0.4, 0.3), (20, 1e-3), (200, 30), (2, 5000), (50000, 50000), (1, 1e6)):
+        for x in sorted({0, 1, 3, n // 1000, n // 20, n // 2, n - n // 50, n}):
+            up, low, d = bb(n, a, b, x)
+            rows.append(("bb", n, a, b, x, up, low))
+for df in (0.1, 1, 2.5, 7, 40, 1000, 1e6, 1e9):
+    for t in (0, 1e-9, 0.01, 0.5, 1, 2.5, 4, 8, 20, 38, 100, 1e4, 1e40):
+        up, low, d = student(df, t)
+        check(up, low, d, t)
+        rows.append(("t", df, 0, 0, t, up, low))
+for logp in (-1e-12, -1e-3, -0.3, -0.69, -2, -12, -26, -27.6, -27.7, -40, -700, -5000):
+    for n in (1, 2, 11, 60, 1000):
+        p = mp.exp(mp.mpf(logp))
+        rows.append(("combine", logp, n, 0, 0, mp.log(-mp.expm1(n * mp.log1p(-p))), n * mp.log1p(-p)))
+
 with open("tails.csv", "w", newline="") as f:
-    f.write("# written by reference.py: distribution, parameters, x, log upper and log lower mid-p tail\n")
+    f.write("# written by reference.py (mpmath 1.4.1, SciPy 1.17.1): distribution, parameters, x, log upper and log lower mid-p tail\n")
     for r in rows:
         csv.writer(f, lineterminator="\n").writerow([r[0], r[1], r[2], r[3], r[4], mp.nstr(r[5], 17), mp.nstr(r[6], 17)])
 
 with open("quantiles.csv", "w", newline="") as f:
-    f.write("# written by reference.py: log p, z with log(Phi(z)) = log p (mpmath.findroot)\n")
-    for lp in (-0.7, -1, -2, -3.0, -5.0, -10, -14, -15, -16, -20, -50, -100, -500, -690.775527898, -1000, -1e4, -1e6, -1e9, -0.5, -0.1, -0.01, -1e-6, -1e-12):
+    f.write("# written by reference.py (mpmath 1.4.1): log p, z with log(Phi(z)) = log p (mpmath.findroot)\n")
+    for lp in (-0.7, -1, -2, -3.0, -5.0, -10, -14, -15, -16, -20, -50, -100, -500, -690.775527898, -1000, -1e4, -1e6, -1e9, -12.0, -13.0, -14.5, -30, -250, -0.5, -0.1, -0.01, -1e-6, -1e-12):
         guess = -mp.sqrt(-2 * mp.mpf(lp)) if lp < -1 else mp.mpf(0)
         logcdf = lambda z: mp.log(mp.ncdf(z)) if z > -30 else -z * z / 2 - mp.log(-z * mp.sqrt(2 * mp.pi)) + mp.log1p(
             mp.nsum(lambda k: (-1) ** k * mp.fac2(2 * k - 1) / z ** (2 * k), [1, 25]))
