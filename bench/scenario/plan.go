@@ -37,8 +37,9 @@ type Plan struct {
 
 // Draw makes the plan of a seed in the background from one time to another: as many
 // attacks as asked for (fewer if they do not fit), each of another shape, by others,
-// and none while another one runs.
-func (w *World) Draw(seed uint64, attacks int, from, to int64) *Plan {
+// and none while another one runs. Shapes names the only ones to draw from; without
+// any all are.
+func (w *World) Draw(seed uint64, attacks int, from, to int64, shapes ...string) *Plan {
 	d := &draft{
 		world: w, rng: rand.New(rand.NewPCG(seed, 0x5ca1ab1e)), prints: w.Prints(),
 		taken: make(map[string]bool), agents: make(map[string]string),
@@ -47,6 +48,9 @@ func (w *World) Draw(seed uint64, attacks int, from, to int64) *Plan {
 	for _, s := range d.order() {
 		if len(p.Attacks) == attacks {
 			break
+		}
+		if len(shapes) > 0 && !slices.Contains(shapes, s.name) {
+			continue
 		}
 		d.attack = Attack{Shape: s.name}
 		s.make(d)

@@ -26,11 +26,14 @@ var shapes = []struct {
 	{"a stranger", (*draft).stranger},
 	{"a subject acts like another one", (*draft).masquerade},
 	{"admission webhook installed", (*draft).webhook},
-	{"quiet attack behind loud decoys", (*draft).decoys},
+	{Decoys, (*draft).decoys},
 	{"controller dies", (*draft).death},
 	{"hot loop", (*draft).hotLoop},
 	{"wave of errors", (*draft).errorWave},
 }
+
+// Decoys is the shape of a quiet attack that others are to hide.
+const Decoys = "quiet attack behind loud decoys"
 
 // Shapes are the names of all shapes.
 func Shapes() []string {
