@@ -60,14 +60,14 @@ const (
 
 var streamBegin = time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// expectations runs an invented stream of some clusters, with a burst from a time to
-// another one, and returns what was expected of the windows that end at those times.
-func expectations(burstFrom, burstTo int64, at ...int64) map[expectation]float64 {
+// expectations runs an invented stream of some clusters, with bursts in the minutes
+// that are told, and returns what was expected of the windows that end at those times.
+func expectations(burst func(minute int64) bool, at ...int64) map[expectation]float64 {
 	x := &expecting{
 		store: baseline.New(baseline.DefaultConfig()), every: int64(baseline.DefaultConfig().Retrain), at: at,
 		scores: make(map[expectation]float64),
 	}
-	w := cluster.New(cluster.DefaultConfig())
+	w := cluster.New(threeScales(24 * time.Hour))
 	prints := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	rng := rand.New(rand.NewPCG(11, 12)) // the same whether there is a burst or not
 	emit := func(at int64, c, n int) {
@@ -85,7 +85,7 @@ func expectations(burstFrom, burstTo int64, at ...int64) map[expectation]float64
 				n := rng.IntN(1000)
 				emit(minute+rng.Int64N(int64(time.Minute)), c, n)
 			}
-			if c == 3 && minute >= burstFrom && minute < burstTo {
+			if c == 3 && burst(minute) {
 				for i := range 40 {
 					emit(minute+int64(i)*int64(time.Second), c, 1000+i)
 				}
@@ -101,12 +101,17 @@ func expectations(burstFrom, burstTo int64, at ...int64) map[expectation]float64
 // baseline had no part of it. That windows which are long gone do matter shows that
 // the test would see it.
 func TestNoWindowIsInItsOwnBaseline(t *testing.T) {
-	c := cluster.DefaultConfig()
+	c := threeScales(24 * time.Hour)
 	end := streamBegin + lookAt*int64(24*time.Hour)
 	later := end + int64(72*time.Hour)
-	quiet := expectations(0, 0, end, later)
+	quiet := expectations(func(int64) bool { return false }, end, later)
 	for scale, length := range map[cluster.Scale]time.Duration{cluster.Short: c.Window, cluster.Medium: c.MediumWindow, cluster.Long: c.LongWindow} {
-		burst := expectations(end-int64(length), end, end, later)
+		// In its first and last minutes, so that it is no new level.
+		const minutes = 5 * int64(time.Minute)
+		start := end - int64(length)
+		burst := expectations(func(at int64) bool {
+			return at >= start && at < start+minutes || at >= end-minutes && at < end
+		}, end, later)
 		compared, moved := 0, 0
 		for at, want := range quiet {
 			if at.scale != scale {

@@ -148,6 +148,7 @@ func evening(t *testing.T) (engine.Config, []stream.Item) {
 		items[i].Print = rekeyed(items[i].Print, keys, func(k *fingerprint.ClusterKey) { k.RoleSource = 2 })
 	}
 	cfg := engine.DefaultConfig()
+	cfg.Cluster = threeScales(2 * time.Hour)
 	cfg.Baseline.Learning = 3 * time.Hour
 	cfg.Anomaly.TopK = 1000
 	return cfg, items
@@ -166,4 +167,12 @@ func rekeyed(fp *fingerprint.Fingerprint, known map[*fingerprint.ClusterKey]*fin
 	c := *fp
 	c.Cluster = key
 	return &c
+}
+
+// threeScales is the default configuration with all scales on, the longest as long
+// as given.
+func threeScales(long time.Duration) cluster.Config {
+	c := cluster.DefaultConfig()
+	c.MediumWindow, c.LongWindow = time.Hour, long
+	return c
 }
