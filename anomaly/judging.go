@@ -261,7 +261,7 @@ func (j *judging) sorted(keep func(*track) bool) []*track {
 		}
 	}
 	slices.SortFunc(out, func(a, b *track) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.Cluster.ID, b.Cluster.ID))
+		return cmp.Or(cmp.Compare(b.weight, a.weight), byWhat(a.Cluster, b.Cluster))
 	})
 	return out
 }
@@ -269,4 +269,12 @@ func (j *judging) sorted(keep func(*track) bool) []*track {
 // active reports whether a role has events in the window.
 func (j *judging) active(role string) bool {
 	return slices.ContainsFunc(j.ev.Windows, func(w cluster.Window) bool { return w.Cluster.Role == role })
+}
+
+// byWhat orders clusters that are equally anomalous: by what was done to what, so
+// that which of them leads does not depend on what people are called, and only then
+// by their ids.
+func byWhat(a, b *fingerprint.ClusterKey) int {
+	return cmp.Or(cmp.Compare(b.Access, a.Access), cmp.Compare(b.Power, a.Power),
+		cmp.Compare(a.APIGroup, b.APIGroup), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.ID, b.ID))
 }

@@ -57,7 +57,7 @@ func (j *judging) places() []place {
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.lead.Cluster.ID, b.lead.Cluster.ID))
+		return cmp.Or(cmp.Compare(b.weight, a.weight), byWhat(a.lead.Cluster, b.lead.Cluster))
 	})
 	return places
 }

@@ -71,7 +71,7 @@ func (j *judging) suppressed(tr *track) (string, bool) {
 // bySeverity orders stories, the most severe first, then the heaviest, ties by
 // their lead.
 func (j *judging) bySeverity(a, b *Story) int {
-	return cmp.Or(cmp.Compare(b.Severity.order(), a.Severity.order()), cmp.Compare(j.storyWeight(b), j.storyWeight(a)), cmp.Compare(a.Lead, b.Lead))
+	return cmp.Or(cmp.Compare(b.Severity.order(), a.Severity.order()), cmp.Compare(j.storyWeight(b), j.storyWeight(a)), byWhat(j.tracks[a.Lead].Cluster, j.tracks[b.Lead].Cluster))
 }
 
 // order is greater for what is more severe.
