@@ -116,7 +116,7 @@ func (s *stages) observe(e *fingerprint.Event) {
 	e.Time += int64(s.round) * period
 	fp := s.prints.Of(e)
 	if s.window {
-		s.windows.Add(e, fp, 0, 0)
+		s.windows.Add(e, fp, cluster.Origin{})
 	}
 }
 

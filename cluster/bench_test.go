@@ -44,7 +44,7 @@ func newLoad(clusters, perSecond int) *load {
 func (l *load) add(w *Windows, v Visitor) {
 	g := &l.events[l.next&(len(l.events)-1)]
 	g.event.Time = l.now
-	w.Add(&g.event, g.print, 0, l.now)
+	w.Add(&g.event, g.print, Origin{RecordTime: l.now})
 	l.now += l.gap
 	if l.next++; l.next%256 == 0 {
 		w.Advance(v)

@@ -13,7 +13,7 @@ func flood(w *Windows, at int64, n int, name func(i int) (tenant, role string)) 
 	for i := range n {
 		tenant, role := name(i)
 		e := fingerprint.Event{Time: at, User: fmt.Sprint("user", i)}
-		w.Add(&e, printOf(tenant, role, "get", "pods", fingerprint.AccessRead), 0, at)
+		w.Add(&e, printOf(tenant, role, "get", "pods", fingerprint.AccessRead), Origin{RecordTime: at})
 	}
 }
 
@@ -37,7 +37,7 @@ func TestFloodOfNewNamesIsBounded(t *testing.T) {
 			at := int64(1_700_000_040e9)
 			if test.late {
 				e := fingerprint.Event{Time: at + 60e9}
-				w.Add(&e, printOf("t", "known", "get", "pods", fingerprint.AccessRead), 0, e.Time)
+				w.Add(&e, printOf("t", "known", "get", "pods", fingerprint.AccessRead), Origin{RecordTime: e.Time})
 				w.Advance(out)
 			}
 			flood(w, at, n, test.names)
@@ -50,7 +50,7 @@ func TestFloodOfNewNamesIsBounded(t *testing.T) {
 			}
 			w = reload(t, w)
 			e := fingerprint.Event{Time: at + int64(time.Hour)}
-			w.Add(&e, printOf("t", "known", "get", "pods", fingerprint.AccessRead), 0, e.Time)
+			w.Add(&e, printOf("t", "known", "get", "pods", fingerprint.AccessRead), Origin{RecordTime: e.Time})
 			w.Advance(out)
 			if o := w.Stats().Outcomes; !test.late && o[Overflow] != n-10 || test.late && o[LateCorrected] != n {
 				t.Errorf("outcomes %v", o)
@@ -69,7 +69,7 @@ func TestKnownClustersAreCountedInACrowd(t *testing.T) {
 	known := printOf("t", "known", "get", "pods", fingerprint.AccessRead)
 	add := func(at int64) {
 		e := fingerprint.Event{Time: at}
-		w.Add(&e, known, 0, at)
+		w.Add(&e, known, Origin{RecordTime: at})
 	}
 	add(at)
 	add(at + 60e9)
@@ -100,7 +100,7 @@ func TestOneRoleCannotTakeTheWholeBudget(t *testing.T) {
 	scan := func(n int) {
 		for i := range n {
 			e := fingerprint.Event{Time: at}
-			w.Add(&e, printOf("t", "anonymous", "get", fmt.Sprint("nonresource:/", at, i), fingerprint.AccessRead), 0, at)
+			w.Add(&e, printOf("t", "anonymous", "get", fmt.Sprint("nonresource:/", at, i), fingerprint.AccessRead), Origin{RecordTime: at})
 		}
 		at += int64(time.Minute)
 	}

@@ -64,7 +64,7 @@ func flooded(w *Windows, events []given, flood func(i int, at int64)) []string {
 		if i > 0 {
 			flood(i, at)
 		}
-		w.Add(&events[i].event, events[i].print, 0, floodStart+int64(i)*calmGap)
+		w.Add(&events[i].event, events[i].print, Origin{RecordTime: floodStart + int64(i)*calmGap})
 		at = max(at, events[i].event.Time)
 		if i%64 == 0 {
 			w.Advance(out)
@@ -125,7 +125,7 @@ func (d *deluge) add(at int64) {
 	case d.n%11 == 0:
 		e.Time -= int64(d.w.cfg.OutOfOrderness) + 30e9
 	}
-	d.w.Add(&e, &fingerprint.Fingerprint{ID: fingerprint.ID(d.n), Verb: name, Cluster: key}, 0, at)
+	d.w.Add(&e, &fingerprint.Fingerprint{ID: fingerprint.ID(d.n), Verb: name, Cluster: key}, Origin{RecordTime: at})
 }
 
 // raceEnabled reports whether the race detector makes everything slow.
@@ -236,7 +236,7 @@ func TestFloodOfTenants(t *testing.T) {
 			d.add(at)
 		}
 		if i > len(events)/5 && i%1000 == 0 {
-			w.Add(&fingerprint.Event{Time: at}, late, 0, at)
+			w.Add(&fingerprint.Event{Time: at}, late, Origin{RecordTime: at})
 		}
 		if i%4_000 == 0 {
 			most = max(most, heap())

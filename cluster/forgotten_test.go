@@ -16,7 +16,7 @@ func TestRestoreWithATenantForgottenMeanwhile(t *testing.T) {
 	start := int64(1_700_000_000e9)
 	add := func(tenant string, at int64) {
 		e := fingerprint.Event{Time: at}
-		w.Add(&e, printOf(tenant, "r", "get", "pods", fingerprint.AccessRead), 0, at)
+		w.Add(&e, printOf(tenant, "r", "get", "pods", fingerprint.AccessRead), Origin{RecordTime: at})
 		w.Advance(v)
 	}
 	add("gone", start)

@@ -32,7 +32,7 @@ func FuzzWindows(f *testing.F) {
 				e, record := fuzzEvent(op, &now)
 				fp := printOf(fmt.Sprint(op>>8&3), fmt.Sprint(op>>10&3), "get", "pods", fingerprint.AccessRead)
 				fp.Cluster.Power = rbac.Class(op >> 12 & 3)
-				w.Add(&e, fp, source, record)
+				w.Add(&e, fp, Origin{Source: source, RecordTime: record})
 				added++
 			case 8:
 				l := c.Limits

@@ -87,7 +87,7 @@ func TestSetLimits(t *testing.T) {
 			for pane := range 6 {
 				for i := range 3 {
 					e := fingerprint.Event{Time: start + int64(pane)*10e9}
-					w.Add(&e, printOf("t", fmt.Sprint(pane, i), "get", "x", fingerprint.AccessRead), 0, e.Time)
+					w.Add(&e, printOf("t", fmt.Sprint(pane, i), "get", "x", fingerprint.AccessRead), Origin{RecordTime: e.Time})
 				}
 				w = reload(t, w)
 				if pane > 0 {
@@ -139,7 +139,7 @@ func TestRefusedByBudget(t *testing.T) {
 	add := func(tenant, role string, n int) {
 		for i := range n {
 			e := fingerprint.Event{Time: at}
-			w.Add(&e, printOf(tenant, role, "get", fmt.Sprint("x", i), fingerprint.AccessRead), 0, at)
+			w.Add(&e, printOf(tenant, role, "get", fmt.Sprint("x", i), fingerprint.AccessRead), Origin{RecordTime: at})
 		}
 	}
 	add("few", "r", 10)

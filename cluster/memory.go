@@ -12,6 +12,7 @@ type memory struct {
 	pending  []*pending
 	reaches  []*reach
 	steps    []*step
+	samples  []*sample
 	sorted   []slot // scratch of one sort
 }
 

@@ -15,6 +15,7 @@ import (
 // given is an event as the tests write it.
 type given struct {
 	source int
+	offset int64
 	event  fingerprint.Event
 	print  *fingerprint.Fingerprint
 }
@@ -23,8 +24,10 @@ type given struct {
 type transcript struct {
 	lines []string
 	// coarse leaves out what depends on which keys a saturated set kept.
-	coarse  bool
-	trained uint64 // events of all trainings
+	coarse bool
+	// evidence adds what only the order of hashes decides.
+	evidence bool
+	trained  uint64 // events of all trainings
 }
 
 func (tr *transcript) Train(t *Training) {
@@ -48,14 +51,25 @@ func (tr *transcript) Evaluate(e *Evaluation) {
 }
 
 func (tr *transcript) window(w *Window) {
-	counts, fresh, shape, top := w.Counts, w.Fresh, w.Shape, w.AppendTop(nil, BySubject, TopSubjects)
+	counts, fresh, shape := w.Counts, w.Fresh, w.Shape
+	var top [NumFacets][]Count
+	var steps [2][]uint32
+	if w.Detail != nil {
+		for of := range NumFacets {
+			top[of] = w.AppendTop(nil, of, TopSubjects)
+		}
+		steps[0], steps[1] = w.Detail.AppendSteps(nil, Denied), w.Detail.AppendSteps(nil, Objects)
+	}
 	if tr.coarse {
 		for _, f := range firstSeen {
 			counts[f], fresh[f] = 0, 0
 		}
-		top, shape.TopObject, shape.TopSubject, shape.Stayed, shape.Either = nil, 0, 0, 0, 0
+		top, steps[1], shape.TopObject, shape.TopSubject, shape.Stayed, shape.Either = [NumFacets][]Count{}, nil, 0, 0, 0, 0
 	}
-	tr.printf("  %s %d/%d first=%d %v %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, shape, top)
+	tr.printf("  %s %d/%d first=%d %v %v %v %v %v", w.Cluster.ID, w.Cluster.RoleSource, w.Cluster.Power, w.FirstPane/1e9, counts, fresh, shape, top, steps)
+	if tr.evidence && w.Detail != nil {
+		tr.printf("  %v %+v %+v", w.Detail.AppendNew(nil, 10), w.Detail.AppendSamples(nil, Denied, 3), w.Detail.AppendSamples(nil, NewFingerprints, 2))
+	}
 }
 
 func (tr *transcript) printf(format string, args ...any) {
@@ -509,7 +523,7 @@ func (o *oracle) windows(s oracleScale, start int64, tenant string, in, fresh fu
 		}
 		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))
 		if top {
-			w.Detail = naiveRanking(events)
+			w.Detail = naiveDetail{o, events, start, s}
 		}
 		out.window(&w)
 	}
@@ -606,17 +620,46 @@ var (
 	}
 )
 
-type naiveRanking []*placed
+// naiveDetail ranks and counts the events of a window. What is new and the samples
+// are left to other tests.
+type naiveDetail struct {
+	o      *oracle
+	events []*placed
+	start  int64
+	scale  oracleScale
+}
 
-func (r naiveRanking) AppendNew(dst []Novelty, _ int) []Novelty              { return dst }
-func (r naiveRanking) AppendSteps(dst []uint32, _ Feature) []uint32          { return dst }
-func (r naiveRanking) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }
+func (d naiveDetail) AppendNew(dst []Novelty, _ int) []Novelty              { return dst }
+func (d naiveDetail) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }
 
-func (r naiveRanking) AppendTop(dst []Count, _ Facet, n int) []Count {
+func (d naiveDetail) AppendSteps(dst []uint32, f Feature) []uint32 {
+	length := d.scale.slide
+	if d.scale.scale == Short {
+		length = int64(d.o.cfg.Pane)
+	}
+	for at := d.start; at < d.start+d.scale.window; at += length {
+		var in []*placed
+		for _, p := range d.events {
+			if p.pane >= at && p.pane < at+length {
+				in = append(in, p)
+			}
+		}
+		counts := d.o.count(in)
+		dst = append(dst, counts[f])
+	}
+	return dst
+}
+
+func (d naiveDetail) AppendTop(dst []Count, of Facet, n int) []Count {
 	counts := map[string]uint32{}
-	for _, p := range r {
-		if p.event.User != "" {
-			counts[p.event.User]++
+	for _, p := range d.events {
+		e := &p.event
+		name := [NumFacets]string{BySubject: e.User, BySource: e.Source, ByNamespace: e.Resource.Namespace, ByObject: e.Resource.Object}[of]
+		if of == ByObject && name != "" && e.Resource.Namespace != "" {
+			name = e.Resource.Namespace + "/" + name
+		}
+		if name != "" {
+			counts[name]++
 		}
 	}
 	var all []Count

@@ -36,6 +36,11 @@ type partial struct {
 	contacts tally
 	powers   tally
 	prints   tally
+
+	// samples are events to be shown, of those in time. news are the first
+	// things of those counted that were never seen before.
+	samples samples
+	news    []Novelty
 }
 
 // sets are the tallies that count a feature each, in the order of distinct.
@@ -61,6 +66,7 @@ func (m *memory) newPartial(pane int64, key *fingerprint.ClusterKey) *partial {
 	for _, t := range p.sets() {
 		t.named = true
 	}
+	p.prints.named = true // by verb
 	return p
 }
 
@@ -70,7 +76,13 @@ func (m *memory) recycle(p *partial) {
 		t.reset(m)
 	}
 	p.forgetPairs(m)
-	*p = partial{}
+	for _, s := range p.samples {
+		if s != nil {
+			m.recycleSample(s)
+		}
+	}
+	clear(p.news)
+	*p = partial{news: p.news[:0]}
 	m.partials = append(m.partials, p)
 }
 
@@ -81,51 +93,67 @@ func (p *partial) forgetPairs(m *memory) {
 	p.prints.reset(m)
 }
 
-// add counts one event. Of distinct keys about limit are kept.
-func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, limit int, m *memory) {
+// add counts one event, which may be late. Of distinct keys about limit are kept.
+func (p *partial) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, from Origin, late bool, limit int, m *memory) {
 	p.sum.note(e, fp.Verb)
-	p.prints.mark(uint64(fp.ID), limit, m)
+	p.prints.count(uint64(fp.ID), fp.Verb, limit, m)
 
 	user, _ := e.Subject()
 	var subject, source uint64
+	var who, address *slot
 	if user != "" {
 		subject = xxhash.Sum64String(user)
-		p.subjects.count(subject, user, limit, m)
+		who = p.subjects.count(subject, user, limit, m)
 		if power := fp.Cluster.Power; power != rbac.ClassUnknown {
 			p.powers.mark(mix(subject, uint64(power)), limit, m)
 		}
 	}
 	if e.Source != "" {
 		source = xxhash.Sum64String(e.Source)
-		p.sources.count(source, e.Source, limit, m)
+		address = p.sources.count(source, e.Source, limit, m)
 		if user != "" {
 			if s, added := p.contacts.add(mix(subject, source), limit, m); added {
 				s.n, s.id = 1, uint32(subject)
 			}
 		}
 	}
-	p.addObject(&e.Resource, limit, m)
+	object := p.addObject(&e.Resource, limit, m)
+	if !late {
+		what := source
+		if object != nil {
+			what = mix(source, object.key)
+		}
+		p.noteSample(e, fp, from, subject, what, who, address, object, m)
+	}
 }
 
-func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) {
+func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) (object *slot) {
 	var namespace uint64
 	if r.Namespace != "" {
 		namespace = xxhash.Sum64String(r.Namespace)
 		p.namespaces.count(namespace, r.Namespace, limit, m)
 	}
 	if r.Object != "" {
-		if s, added := p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); s != nil {
-			s.n++
+		var added bool
+		if object, added = p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); object != nil {
+			object.n++
 			if added {
-				s.id = m.names.holdPath(r.Namespace, r.Object)
+				object.id = m.names.holdPath(r.Namespace, r.Object)
 			}
 		}
 	}
+	return object
 }
 
 // merge adds the counts of o, which stays as it is.
 func (p *partial) merge(o *partial, limit int, m *memory) {
 	p.sum.add(&o.sum)
+	for _, s := range o.samples {
+		if s != nil {
+			p.samples.offer(s, m)
+		}
+	}
+	p.news = append(p.news, o.news[:min(newsOfPane-len(p.news), len(o.news))]...)
 	from := o.sets()
 	for i, t := range p.sets() {
 		t.merge(from[i], limit, m)

@@ -74,8 +74,10 @@ func drawEvents(t *rapid.T, source int) []given {
 		print.Cluster.Power = rbac.Class(rapid.IntRange(0, 3).Draw(t, "power"))
 		events = append(events, given{
 			source: source,
+			offset: int64(len(events)),
 			print:  print,
 			event: fingerprint.Event{
+				ID:   fmt.Sprint("id", source, "/", len(events)),
 				Time: at*1e9 + rapid.Int64Range(0, 999).Draw(t, "nanos"), Tenant: tenant, Verb: verb,
 				Latency:  rapid.Int64Range(-1, 60_000).Draw(t, "latency") * 1000,
 				User:     names("u", 5).Draw(t, "user"),
@@ -181,7 +183,7 @@ func feed(t *rapid.T, w *Windows, events []given, out *transcript) {
 	often := rapid.IntRange(0, 3).Draw(t, "advance often")
 	for i := range events {
 		g := &events[i]
-		w.Add(&g.event, g.print, g.source, g.event.Time)
+		w.Add(&g.event, g.print, Origin{Source: g.source, Offset: g.offset, RecordTime: g.event.Time})
 		if rapid.IntRange(0, often*5).Draw(t, "advance") == 0 {
 			w.Advance(out)
 		}
@@ -231,7 +233,7 @@ func TestAnyInterleavingGivesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, _ := drawConfig(t)
 		streams := drawStreams(t)
-		var a, b transcript // saturated sets included
+		a, b := transcript{evidence: true}, transcript{evidence: true} // saturated sets included
 		limits := drawLimits(t)
 		feed(t, limit(newWindows(c, len(streams)), limits), interleave(t, streams), &a)
 		feed(t, limit(newWindows(c, len(streams)), limits), interleave(t, streams), &b)
@@ -277,7 +279,7 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 		cuts := rapid.SliceOfN(rapid.IntRange(0, len(events)), 1, 4).Draw(t, "cuts")
 		advance := rapid.SliceOfN(rapid.Bool(), len(events), len(events)).Draw(t, "advance")
 		run := func(cut bool) []string {
-			w, out := limit(newWindows(c, len(streams)), limits), &transcript{}
+			w, out := limit(newWindows(c, len(streams)), limits), &transcript{evidence: true}
 			for i := range events {
 				if cut && slices.Contains(cuts, i) {
 					w = reload(t, w)
@@ -287,7 +289,7 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 				if zeroTime {
 					record = 0
 				}
-				out.printf("%v", w.Add(&g.event, g.print, g.source, record))
+				out.printf("%v", w.Add(&g.event, g.print, Origin{Source: g.source, Offset: g.offset, RecordTime: record}))
 				if i%7 == 0 {
 					w.MarkSource(g.source, SourceState(i/7%3))
 				}
@@ -322,12 +324,12 @@ func TestTrainingsAddUp(t *testing.T) {
 		}
 		end += (on.window + int64(c.Grace+c.OutOfOrderness)) * 2
 		for i := range streams {
-			events = append(events, given{i, fingerprint.Event{Time: end}, printOf("last", "r", "get", "x", fingerprint.AccessRead)})
+			events = append(events, given{i, 0, fingerprint.Event{Time: end}, printOf("last", "r", "get", "x", fingerprint.AccessRead)})
 		}
 		added := map[string]uint64{}
 		for i := range events {
 			g := &events[i]
-			if o := w.Add(&g.event, g.print, g.source, g.event.Time); o == Clustered || o == LateCorrected {
+			if o := w.Add(&g.event, g.print, Origin{Source: g.source, Offset: g.offset, RecordTime: g.event.Time}); o == Clustered || o == LateCorrected {
 				added[g.print.Cluster.Tenant]++
 			}
 			w.Advance(sums)

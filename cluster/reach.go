@@ -20,6 +20,9 @@ type reach struct {
 	// stayed and either are the subjects of this window and the one before.
 	stayed, either uint32
 
+	news    []dated   // at most newsOfReach, oldest first
+	samples []*sample // at most samplesOfReach, oldest first
+
 	// late are the late events of the training window in hand, nil for none.
 	late *partial
 }
@@ -75,8 +78,16 @@ func (w *Windows) stepFromPanes(t *tenant, sp *span, end int64) {
 			continue
 		}
 		r, to := w.reachOf(t, s, sp), w.mem.newStep(end/sp.slide-1)
+		var best pick
+		news := w.news[:0]
 		for _, p := range s.ring[at:] {
 			to.sum.add(&p.sum)
+			news = append(news, p.news...)
+			for _, s := range p.samples {
+				if s != nil {
+					best.offer(s)
+				}
+			}
 			for i, from := range p.sets() {
 				w.gather[i].addAll(from.slots, &w.mem.slabs)
 			}
@@ -86,6 +97,9 @@ func (w *Windows) stepFromPanes(t *tenant, sp *span, end int64) {
 			r.markAll(i, to.index, &w.gather[i])
 		}
 		w.closeStep(r, to, w.cfg.MaxDistinct)
+		r.show(to.index, news, best)
+		clear(news)
+		w.news = news
 	}
 }
 
@@ -122,6 +136,7 @@ func (w *Windows) stepFromSteps(t *tenant, sp *span, end int64) {
 			to.sum.counts[distinct[i]] = w.capped(keys)
 		}
 		w.closeStep(r, to, topsOfStep)
+		r.showBelow(to.index, from, first)
 	}
 }
 
@@ -208,6 +223,7 @@ func (r *reach) settle(now int64) {
 		clear(r.steps[left:])
 		r.steps = r.steps[:left]
 	}
+	r.forgetShown(now - r.span.steps + 1)
 	in := stepBits(now, r.span.steps)
 	for i := range r.sets {
 		m := &r.sets[i]
@@ -225,7 +241,7 @@ func (r *reach) settle(now int64) {
 
 // empty reports whether there is nothing left to tell.
 func (r *reach) empty() bool {
-	if len(r.steps) > 0 || r.late != nil {
+	if len(r.steps) > 0 || r.late != nil { // what is shown is of steps
 		return false
 	}
 	for i := range r.sets {
@@ -336,7 +352,7 @@ func (m *memory) recycleReach(r *reach) {
 	for i := range r.sets {
 		r.sets[i].reset(&m.slabs)
 	}
-	*r = reach{steps: r.steps[:0]}
+	*r = reach{steps: r.steps[:0], news: r.news[:0], samples: r.samples[:0]}
 	m.reaches = append(m.reaches, r)
 }
 
@@ -391,9 +407,3 @@ func (r *reach) AppendSteps(dst []uint32, f Feature) []uint32 {
 	}
 	return dst
 }
-
-// AppendNew implements [Detail].
-func (r *reach) AppendNew(dst []Novelty, _ int) []Novelty { return dst }
-
-// AppendSamples implements [Detail].
-func (r *reach) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }

@@ -140,7 +140,46 @@ func (l *loader) partial(from *SavedPartial) (*partial, error) {
 			return nil, err
 		}
 	}
+	if len(from.Samples) > samplesOfPane || len(from.News) > newsOfPane {
+		return nil, fmt.Errorf("%d samples, %d news of a pane: %w", len(from.Samples), len(from.News), errState)
+	}
+	for i := range from.Samples {
+		if p.samples[i], err = l.sample(&from.Samples[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range from.News {
+		n, err := l.novelty(&from.News[i])
+		if err != nil {
+			return nil, err
+		}
+		p.news = append(p.news, n)
+	}
 	return p, nil
+}
+
+func (l *loader) sample(from *SavedSample) (*sample, error) {
+	s := l.w.mem.newSample()
+	s.Sample = Sample{Time: from.Time, Source: from.Source, Offset: from.Offset, Code: from.Code, Denied: from.Denied}
+	s.id = append(s.id[:0], from.ID...)
+	s.print, s.who, s.what, s.rank, s.news = from.Print, from.Who, from.What, from.Rank, from.News
+	return s, errors.Join(
+		l.name(&s.Subject, from.Subject), l.name(&s.Verb, from.Verb), l.name(&s.Namespace, from.Namespace),
+		l.name(&s.Object, from.Object), l.name(&s.Address, from.Address))
+}
+
+func (l *loader) novelty(from *SavedNovelty) (Novelty, error) {
+	n := Novelty{Feature: from.Feature}
+	err := errors.Join(l.name(&n.Subject, from.Subject), l.name(&n.What, from.What))
+	return n, err
+}
+
+func (l *loader) name(to *string, at int) error {
+	if at < 0 || at >= len(l.Names) {
+		return fmt.Errorf("name %d of %d: %w", at, len(l.Names), errState)
+	}
+	*to = l.Names[at]
+	return nil
 }
 
 func (l *loader) tally(to *tally, from *SavedTally) error {
@@ -274,6 +313,23 @@ func (l *loader) reach(t *tenant, s *series, from *SavedReach) error {
 			to, _ := r.sets[i].put(key, &l.w.mem.slabs)
 			setBits(to, m.Bits[j])
 		}
+	}
+	if len(from.Samples) > samplesOfReach || len(from.News) > newsOfReach {
+		return fmt.Errorf("%d samples, %d news: %w", len(from.Samples), len(from.News), errState)
+	}
+	for i := range from.Samples {
+		s, err := l.sample(&from.Samples[i])
+		if err != nil {
+			return err
+		}
+		r.samples = append(r.samples, s)
+	}
+	for i := range from.News {
+		n, err := l.novelty(&from.News[i])
+		if err != nil {
+			return err
+		}
+		r.news = append(r.news, dated{from.News[i].Step, n})
 	}
 	for i := range from.Late {
 		late, err := l.partial(&from.Late[i])

@@ -190,7 +190,7 @@ func (s *script) event(args []string) {
 	}
 	fp := printOf(f["tenant"], f["role"], f["verb"], f["res"], fingerprint.AccessRead)
 	for range s.number(f["x"]) {
-		if o := s.w.Add(&e, fp, s.number(f["src"]), record); o != Clustered {
+		if o := s.w.Add(&e, fp, Origin{Source: s.number(f["src"]), RecordTime: record}); o != Clustered {
 			fmt.Fprintf(&s.out, "%s %v\n", f["t"], o)
 		}
 	}

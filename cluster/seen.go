@@ -188,15 +188,17 @@ func (g *generation) remember(key uint64, mem *slabs) {
 }
 
 // meetPowers notes the classes of power that a subject of the partial was seen
-// with, and returns how many of them are news. A policy that is loaded tells the
+// with, and counts those that are news. A policy that is loaded tells the
 // power of everybody at once: so what a subject has when it is first met is no
 // news, nor are the others until the tenant has had the time to show them.
-func (s *seen) meetPowers(subject, role uint64, p *partial, l *Limits, mem *slabs) (news uint32) {
+func (s *seen) meetPowers(who slot, role uint64, p *partial, l *Limits, mem *memory) {
+	subject := who.key
 	// That a subject has any class at all is told by its quota: so it is kept
 	// under its whole hash.
 	known := s.current[seenPowers].quotas.find(subject) != nil || s.previous[seenPowers].quotas.find(subject) != nil
 	if !known {
-		s.newcomers.put(subject, mem)
+		entry, _ := s.newcomers.put(subject, &mem.slabs)
+		entry.n = 1
 	}
 	known = known && s.newcomers.find(subject) == nil
 	for class := rbac.ClassUnknown + 1; class < rbac.NumClasses; class++ {
@@ -207,11 +209,10 @@ func (s *seen) meetPowers(subject, role uint64, p *partial, l *Limits, mem *slab
 		if s.powers == 0 {
 			s.powers = s.now
 		}
-		if s.meet(seenPowers, sighting{key, subject, role}, l, mem) && known && s.now >= s.powers+s.relearn {
-			news++
+		if s.meet(seenPowers, sighting{key, subject, role}, l, &mem.slabs) && known && s.now >= s.powers+s.relearn {
+			p.newPower(who, class, &mem.names)
 		}
 	}
-	return news
 }
 
 // distinct is the number of different keys of a kind that are remembered.
@@ -237,6 +238,7 @@ func (s *seen) unknownThings() (n uint64) {
 }
 
 func (s *seen) reset(mem *slabs) {
+	s.newcomers.reset(mem)
 	for k := range s.current {
 		s.current[k].reset(mem)
 		s.previous[k].reset(mem)
@@ -265,22 +267,24 @@ func (s *seen) recognise(p *partial, t traits, l *Limits, mem *memory) {
 	mem.sorted = p.subjects.appendSorted(mem.sorted[:0])
 	for _, subject := range mem.sorted {
 		owner := uint64(uint32(subject.key))
-		s.count(p, seenResources, sighting{mix(subject.key, t.resource), owner, role}, l, mem)
-		s.count(p, seenRoles, sighting{mix(subject.key, t.role), owner, role}, l, mem)
-		p.sum.counts[NewSubjectPowers] += s.meetPowers(subject.key, role, p, l, &mem.slabs)
+		if s.meet(seenResources, sighting{mix(subject.key, t.resource), owner, role}, l, &mem.slabs) {
+			p.newOf(seenResources, subject, p.key.Resource, &mem.names)
+		}
+		if s.meet(seenRoles, sighting{mix(subject.key, t.role), owner, role}, l, &mem.slabs) {
+			p.newOf(seenRoles, subject, p.key.Role, &mem.names)
+		}
+		s.meetPowers(subject, role, p, l, mem)
 	}
 	mem.sorted = p.contacts.appendSorted(mem.sorted[:0])
 	for _, contact := range mem.sorted {
-		s.count(p, seenContacts, sighting{contact.key, uint64(contact.id), role}, l, mem)
+		if s.meet(seenContacts, sighting{contact.key, uint64(contact.id), role}, l, &mem.slabs) {
+			p.newContact(contact, &mem.names)
+		}
 	}
 	mem.sorted = p.prints.appendSorted(mem.sorted[:0])
 	for _, print := range mem.sorted {
-		s.count(p, seenPrints, sighting{print.key, uint64(uint32(t.role)), role}, l, mem)
-	}
-}
-
-func (s *seen) count(p *partial, k kind, m sighting, l *Limits, mem *memory) {
-	if s.meet(k, m, l, &mem.slabs) {
-		p.sum.counts[firstSeen[k]]++
+		if s.meet(seenPrints, sighting{print.key, uint64(uint32(t.role)), role}, l, &mem.slabs) {
+			p.newPrint(print, &mem.names)
+		}
 	}
 }

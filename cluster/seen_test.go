@@ -209,6 +209,7 @@ func TestSeenShareOfARole(t *testing.T) {
 func TestMeetPowers(t *testing.T) {
 	c, mem := DefaultConfig(), &memory{}
 	s := seen{relearn: 12 * hour}
+	mem.names.hold("somebody")
 	for i, step := range []struct {
 		hours   int64
 		subject uint64
@@ -231,7 +232,8 @@ func TestMeetPowers(t *testing.T) {
 			p.powers.mark(mix(step.subject, class), c.MaxDistinct, mem)
 			p.powers.mark(mix(99, 1), c.MaxDistinct, mem) // somebody else's
 		}
-		if got := s.meetPowers(step.subject, 1<<63, &p, &c.Limits, &mem.slabs); got != step.want {
+		s.meetPowers(slot{key: step.subject}, 1<<63, &p, &c.Limits, mem)
+		if got := p.sum.counts[NewSubjectPowers]; got != step.want {
 			t.Errorf("step %d: %d are new, want %d", i, got, step.want)
 		}
 	}
@@ -244,7 +246,7 @@ func TestEachHasHisOwnPower(t *testing.T) {
 	at := func(hour int64, w *Windows, user string, power rbac.Class) {
 		key := fingerprint.ClusterKey{ID: 1, Tenant: "t", Role: "ClusterRole/cluster-admin", Power: power, Resource: "pods"}
 		e := fingerprint.Event{Time: hour * int64(time.Hour), User: user}
-		w.Add(&e, &fingerprint.Fingerprint{ID: 1, Verb: "get", Cluster: &key}, 0, e.Time)
+		w.Add(&e, &fingerprint.Fingerprint{ID: 1, Verb: "get", Cluster: &key}, Origin{RecordTime: e.Time})
 	}
 	for _, order := range [][]string{{"ann", "bob"}, {"bob", "ann"}} {
 		powers := map[string]rbac.Class{"ann": rbac.ClassEscalate, "bob": rbac.ClassAdmin}

@@ -225,12 +225,6 @@ func (s *series) AppendSteps(dst []uint32, f Feature) []uint32 {
 	return dst
 }
 
-// AppendNew implements [Detail].
-func (s *series) AppendNew(dst []Novelty, _ int) []Novelty { return dst }
-
-// AppendSamples implements [Detail].
-func (s *series) AppendSamples(dst []Sample, _ Feature, _ int) []Sample { return dst }
-
 // insertTop inserts c into dst[base:], which is kept in order and at most n
 // long.
 func insertTop(dst []Count, base, n int, c Count) []Count {

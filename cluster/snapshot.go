@@ -10,7 +10,7 @@ import (
 
 // Snapshot returns the state. It must not be called during a visit.
 func (w *Windows) Snapshot() State {
-	s := saver{w: w, names: make(map[uint32]uint32), keys: make(map[*fingerprint.ClusterKey]int)}
+	s := saver{w: w, names: make(map[string]int), keys: make(map[*fingerprint.ClusterKey]int)}
 	s.State = State{
 		Version:    StateVersion,
 		Pane:       w.pane,
@@ -66,7 +66,7 @@ func saveLimits(o *overrides) SavedLimits {
 type saver struct {
 	State
 	w     *Windows
-	names map[uint32]uint32
+	names map[string]int
 	keys  map[*fingerprint.ClusterKey]int
 }
 
@@ -80,12 +80,12 @@ func (s *saver) key(k *fingerprint.ClusterKey) int {
 	return at
 }
 
-func (s *saver) name(id uint32) uint32 {
-	at, ok := s.names[id]
+func (s *saver) name(text string) int {
+	at, ok := s.names[text]
 	if !ok {
-		at = uint32(len(s.Names))
-		s.names[id] = at
-		s.Names = append(s.Names, s.w.mem.names.text(id))
+		at = len(s.Names)
+		s.names[text] = at
+		s.Names = append(s.Names, text)
 	}
 	return at
 }
@@ -114,8 +114,12 @@ func (s *saver) savePartials(partials []*partial) []SavedPartial {
 			Powers:     saveTally(&p.powers),
 			Prints:     saveTally(&p.prints),
 		}
-		for _, t := range []*SavedTally{&sp.Subjects, &sp.Objects, &sp.Namespaces, &sp.Sources} {
+		for _, t := range []*SavedTally{&sp.Subjects, &sp.Objects, &sp.Namespaces, &sp.Sources, &sp.Prints} {
 			s.rename(t.IDs)
+		}
+		sp.Samples = s.saveSamples(p.samples[:])
+		for i := range p.news {
+			sp.News = append(sp.News, s.saveNovelty(0, &p.news[i]))
 		}
 		saved = append(saved, sp)
 	}
@@ -135,7 +139,7 @@ func saveTally(t *tally) SavedTally {
 // rename makes ids of names places in State.Names.
 func (s *saver) rename(ids []uint32) {
 	for i, id := range ids {
-		ids[i] = s.name(id)
+		ids[i] = uint32(s.name(s.w.mem.names.text(id)))
 	}
 }
 
@@ -236,7 +240,30 @@ func (s *saver) saveReach(r *reach) SavedReach {
 	if r.late != nil {
 		saved.Late = s.savePartials([]*partial{r.late})
 	}
+	saved.Samples = s.saveSamples(r.samples)
+	for i := range r.news {
+		saved.News = append(saved.News, s.saveNovelty(r.news[i].step, &r.news[i].Novelty))
+	}
 	return saved
+}
+
+func (s *saver) saveSamples(samples []*sample) (saved []SavedSample) {
+	for _, p := range samples {
+		if p == nil {
+			continue
+		}
+		saved = append(saved, SavedSample{
+			Time: p.Time, Source: p.Source, Offset: p.Offset, ID: string(p.id),
+			Subject: s.name(p.Subject), Verb: s.name(p.Verb), Namespace: s.name(p.Namespace),
+			Object: s.name(p.Object), Address: s.name(p.Address),
+			Code: p.Code, Denied: p.Denied, Print: p.print, Who: p.who, What: p.what, Rank: p.rank, News: p.news,
+		})
+	}
+	return saved
+}
+
+func (s *saver) saveNovelty(step int64, n *Novelty) SavedNovelty {
+	return SavedNovelty{Step: step, Feature: n.Feature, Subject: s.name(n.Subject), What: s.name(n.What)}
 }
 
 func saveSpan(sp *span) SavedSpan {

@@ -90,7 +90,32 @@ type SavedPartial struct {
 	Sources    SavedTally
 	Contacts   SavedTally
 	Powers     SavedTally
-	Prints     SavedTally
+	Prints     SavedTally    // IDs are places in State.Names
+	Samples    []SavedSample // best first
+	News       []SavedNovelty
+}
+
+// SavedSample is an event that is kept. Texts are places in State.Names.
+type SavedSample struct {
+	_                                         struct{} `cbor:",toarray"`
+	Time                                      int64
+	Source                                    int
+	Offset                                    int64
+	ID                                        string
+	Subject, Verb, Namespace, Object, Address int
+	Code                                      int
+	Denied                                    bool
+	Print                                     fingerprint.ID
+	Who, What                                 uint64
+	Rank, News                                uint8
+}
+
+// SavedNovelty is something new. Texts are places in State.Names.
+type SavedNovelty struct {
+	_             struct{} `cbor:",toarray"`
+	Step          int64    // of a longer scale
+	Feature       Feature
+	Subject, What int
 }
 
 // SavedAmounts are sums over events. The distinct counts among Counts are zero.
@@ -130,10 +155,12 @@ type SavedLack struct {
 
 // SavedReach is the past of a cluster at a longer scale.
 type SavedReach struct {
-	Scale Scale
-	Steps []SavedStep
-	Marks [numSets]SavedMarks
-	Late  []SavedPartial // at most one
+	Scale   Scale
+	Steps   []SavedStep
+	Marks   [numSets]SavedMarks
+	Late    []SavedPartial // at most one
+	Samples []SavedSample
+	News    []SavedNovelty
 }
 
 // SavedStep is what a cluster did in one step.

@@ -30,14 +30,17 @@ func (t *tally) add(key uint64, limit int, mem *memory) (s *slot, added bool) {
 	return t.put(key, &mem.slabs)
 }
 
-// count adds one event of the key, which has a name.
-func (t *tally) count(key uint64, name string, limit int, mem *memory) {
-	if s, added := t.add(key, limit, mem); s != nil {
+// count adds one event of the key, which has a name, and returns its entry, nil
+// when it is one of those that are dropped.
+func (t *tally) count(key uint64, name string, limit int, mem *memory) *slot {
+	s, added := t.add(key, limit, mem)
+	if s != nil {
 		s.n++
 		if added {
 			s.id = mem.names.hold(name)
 		}
 	}
+	return s
 }
 
 // mark adds the key without counting.

@@ -127,7 +127,7 @@ func TestMemoryComesBack(t *testing.T) {
 	l.now += 365 * 24 * 3600 * 1e9
 	g := &l.events[0]
 	g.event.Time = l.now
-	w.Add(&g.event, g.print, 0, l.now)
+	w.Add(&g.event, g.print, Origin{RecordTime: l.now})
 	w.Advance(v)
 	if st := w.Stats(); st.Tenants != 0 || st.Clusters != 0 || st.Seen != 0 {
 		t.Errorf("left: %+v", st)
@@ -136,7 +136,7 @@ func TestMemoryComesBack(t *testing.T) {
 	for _, name := range w.mem.names.list {
 		live += int(name.refs)
 	}
-	if live != 4 {
-		t.Errorf("%d references to names, want the four of the event in the open pane", live)
+	if live != 5 {
+		t.Errorf("%d references to names, want the five of the event in the open pane", live)
 	}
 }

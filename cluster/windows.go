@@ -77,7 +77,8 @@ type Windows struct {
 	evaluation Evaluation
 	train      Training
 	top        table          // scratch of AppendTop
-	gather     [numSets]table // scratch of a step
+	gather     [numSets]table // scratch of a step, as is
+	news       []Novelty
 }
 
 // New returns an empty Windows. It panics when the configuration is not valid:
@@ -116,27 +117,26 @@ func New(c Config) *Windows {
 // maxTime is the end of event time, in 2106: pane numbers have 32 bits.
 const maxTime = (1<<32 - 1<<20) * int64(1e9)
 
-// Add counts one event of the fingerprint fp. Nothing of the event is retained.
+// Add counts one event of the fingerprint fp. Nothing of the event is retained:
+// its names are copied, as is the ID of one that is kept as a [Sample].
 //
-// The source is the partition or file that the event came from; one that was
-// not added is added under its number. recordTime is the time (Unix
-// nanoseconds) that the transport gave the record, such as the Kafka record
-// timestamp, against which a wrong clock of the event shows. It is 0 when
-// there is none: then the recent event times of the source tell (see clock),
-// which rejects up to 7 events after a jump of more than Config.MaxAhead.
+// A source that was not added is added under its number. A wrong clock of the
+// event shows against the time of the record. When there is none, the recent
+// event times of the source tell (see clock), which rejects up to 7 events after
+// a jump of more than Config.MaxAhead.
 //
 // Lateness is judged against the events of the same source before this one,
 // and, for a source that was idle, stalled or added later, against what is
 // closed already. An event before 1970 is dropped as late, one after 2105 is
 // rejected.
-func (w *Windows) Add(e *fingerprint.Event, fp *fingerprint.Fingerprint, source int, recordTime int64) Outcome {
-	o := w.add(e, fp, w.source(source), recordTime)
+func (w *Windows) Add(e *fingerprint.Event, fp *fingerprint.Fingerprint, from Origin) Outcome {
+	o := w.add(e, fp, w.source(from.Source), from)
 	w.outcomes[o]++
 	return o
 }
 
-func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *source, recordTime int64) Outcome {
-	t := e.Time
+func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *source, from Origin) Outcome {
+	t, recordTime := e.Time, from.RecordTime
 	if t < 0 {
 		return LateDropped
 	}
@@ -169,20 +169,20 @@ func (w *Windows) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, s *sour
 	w.moved(s, reached, warming)
 	switch {
 	case onTime:
-		w.count(w.mem.paneAt(&w.open, t/w.pane), e, fp)
+		w.count(w.mem.paneAt(&w.open, t/w.pane), e, fp, from, false)
 		return Clustered
 	case deep:
 		return LateDropped
 	default:
-		w.count(w.mem.paneAt(&w.late, t/w.window), e, fp)
+		w.count(w.mem.paneAt(&w.late, t/w.window), e, fp, from, true)
 		return LateCorrected
 	}
 }
 
 // count adds the event to the partial of its cluster.
-func (w *Windows) count(at *pane, e *fingerprint.Event, fp *fingerprint.Fingerprint) {
+func (w *Windows) count(at *pane, e *fingerprint.Event, fp *fingerprint.Fingerprint, from Origin, late bool) {
 	p := w.partialOf(fp.Cluster, at, e.Time/w.pane)
-	p.add(e, fp, w.cfg.MaxDistinct, &w.mem)
+	p.add(e, fp, from, late, w.cfg.MaxDistinct, &w.mem)
 }
 
 func (w *Windows) capped(n int) uint32 { return uint32(min(n, w.cfg.MaxDistinct)) }

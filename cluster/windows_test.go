@@ -49,7 +49,7 @@ func TestEventTimesAtTheEndsOfTheWorld(t *testing.T) {
 		{math.MaxInt64, 0, RejectedAhead},
 	} {
 		w := New(DefaultConfig())
-		if got := w.Add(&fingerprint.Event{Time: c.time}, fp, 0, c.record); got != c.want {
+		if got := w.Add(&fingerprint.Event{Time: c.time}, fp, Origin{RecordTime: c.record}); got != c.want {
 			t.Errorf("time %d of record %d: %v, want %v", c.time, c.record, got, c.want)
 		}
 		w.Advance(&counter{})
@@ -64,7 +64,7 @@ func TestGapsCostNothing(t *testing.T) {
 	at := int64(1_700_000_000e9)
 	for i := range 40 {
 		e := fingerprint.Event{Time: at + int64(i)*int64(50*365*24*time.Hour)/40}
-		w.Add(&e, printOf(strings.Repeat("t", i%5+1), "r", "get", "pods", fingerprint.AccessRead), 0, e.Time)
+		w.Add(&e, printOf(strings.Repeat("t", i%5+1), "r", "get", "pods", fingerprint.AccessRead), Origin{RecordTime: e.Time})
 		w.Advance(v)
 	}
 	if v.evaluations == 0 || v.evaluations > 40*5*50 {
@@ -123,9 +123,9 @@ func TestBestRoleSourceWins(t *testing.T) {
 	for _, order := range [][]uint8{{0, 2, 1}, {1, 0, 2}, {2, 1, 0}} {
 		w := New(DefaultConfig())
 		for _, source := range order {
-			w.Add(&fingerprint.Event{Time: 1e18}, sourced(source), 0, 1e18)
+			w.Add(&fingerprint.Event{Time: 1e18}, sourced(source), Origin{RecordTime: 1e18})
 		}
-		w.Add(&fingerprint.Event{Time: 1e18 + 600e9}, plain, 0, 1e18+600e9)
+		w.Add(&fingerprint.Event{Time: 1e18 + 600e9}, plain, Origin{RecordTime: 1e18 + 600e9})
 		var got []uint8
 		w.Advance(visitor(func(e *Evaluation) { got = append(got, uint8(e.Windows[0].Cluster.RoleSource)) }))
 		if len(got) == 0 || slices.Max(got) != 1 || slices.Min(got) != 1 {

@@ -73,7 +73,7 @@ func replay(t *testing.T, path string, p *rbac.Policy, visit func(at int64, role
 	decoder := ingest.NewDecoder(ingest.DefaultConfig())
 	add := func(e *fingerprint.Event) {
 		e.Tenant = tenant
-		w.Add(e, prints.Of(e), 0, 0)
+		w.Add(e, prints.Of(e), cluster.Origin{})
 	}
 	if err := source.Each(t.Context(), func(batch *recording.Batch) error {
 		for _, record := range batch.Values {

@@ -102,7 +102,7 @@ func (r *replay) run(rec *stream.Recording) {
 	for i := range rec.Items {
 		it := &rec.Items[i]
 		ev.Time, ev.User, ev.Tenant, ev.Verb = it.Time, it.User, stream.Tenant, it.Print.Verb
-		w.Add(&ev, it.Print, 0, 0)
+		w.Add(&ev, it.Print, cluster.Origin{})
 		if i%64 == 0 {
 			w.Advance(r)
 		}

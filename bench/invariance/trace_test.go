@@ -66,7 +66,12 @@ func (tr *trace) watch(e **engine.Engine) engine.Observer {
 			if r.Changes[i].State == anomaly.Firing {
 				tr.fired++
 			}
-			text, err := json.Marshal(&r.Changes[i])
+			change := r.Changes[i]
+			change.Evidence = slices.Clone(change.Evidence)
+			for j := range change.Evidence {
+				change.Evidence[j].Source = 0 // where it was is another matter
+			}
+			text, err := json.Marshal(&change)
 			if err != nil {
 				panic(err)
 			}

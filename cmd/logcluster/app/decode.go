@@ -35,6 +35,15 @@ type origin struct {
 
 const noPartition = -1
 
+// of is the origin as the windows want it.
+func (o *origin) of() cluster.Origin {
+	from := cluster.Origin{Source: o.source, Offset: o.offset, RecordTime: o.time}
+	if o.partition == noPartition {
+		from.Offset = -1
+	}
+	return from
+}
+
 // newDecodeStage returns a stage that asks the policies for roles, and tells them
 // what the log says of their changes. The configuration must be valid.
 func newDecodeStage(cfg *Config, p *policies) *decodeStage {
@@ -106,6 +115,7 @@ func (o *observations) add(e *fingerprint.Event, fp *fingerprint.Fingerprint, fr
 	o.items = append(o.items, observation{
 		event: fingerprint.Event{
 			Time:     e.Time,
+			ID:       o.keep(e.ID),
 			User:     o.keep(user),
 			Resource: fingerprint.Resource{Namespace: o.keep(e.Resource.Namespace), Object: o.keep(e.Resource.Object)},
 			Decision: e.Decision,
@@ -134,7 +144,7 @@ func (o *observations) keep(s string) string {
 func (o *observations) apply(e *engine.Engine, accepted, rejected func(*observation)) {
 	for i := range o.items {
 		ob := &o.items[i]
-		if e.Windows().Add(&ob.event, ob.fingerprint, ob.origin.source, ob.origin.time) == cluster.RejectedAhead {
+		if e.Windows().Add(&ob.event, ob.fingerprint, ob.origin.of()) == cluster.RejectedAhead {
 			rejected(ob)
 		} else {
 			accepted(ob)

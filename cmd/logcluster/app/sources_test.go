@@ -113,5 +113,5 @@ func TestRestoredPartitionOfAnotherTopicHoldsNobodyUp(t *testing.T) {
 func addEvent(e *engine.Engine, source int, at int64) {
 	fp := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	ev := fingerprint.Event{Time: at, Tenant: "t", User: "u", Verb: "get"}
-	e.Windows().Add(&ev, fp.Of(&ev), source, at)
+	e.Windows().Add(&ev, fp.Of(&ev), cluster.Origin{Source: source, RecordTime: at})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -17,7 +18,7 @@ func TestTenantsAreForgotten(t *testing.T) {
 	fp := fingerprint.New(fingerprint.DefaultConfig(), fingerprint.Roles{})
 	add := func(tenant string, at time.Time) {
 		ev := fingerprint.Event{Time: at.UnixNano(), Tenant: tenant, User: "u", Verb: "get"}
-		e.windows.Add(&ev, fp.Of(&ev), 0, ev.Time)
+		e.windows.Add(&ev, fp.Of(&ev), cluster.Origin{RecordTime: ev.Time})
 	}
 	known := func() []string {
 		var names []string
