@@ -99,9 +99,12 @@ func (j *judging) present(w *cluster.Window) {
 	} else {
 		s.born = x.Born()
 		s.speaks = x.Deviates(s.Driver, &w.Fresh, j.fraction, s.Up, freshP)
+		if tr := j.tracks[w.Cluster.ID]; tr != nil && s.Driver >= cluster.NumFeatures {
+			s.speaks = s.speaks && s.grows(&tr.Said)
+		}
 		o, _ := x.Opinion(s.Driver, w)
 		s.Observed, s.Expected = o.Observed, o.Expected
-		s.enough = j.enough(&o, s.Up)
+		s.enough = j.enough(&o, s.Up, w.Counts[cluster.Events])
 		s.account.Features = explain(&x, w, nil, &s.Verdict, j.ev)
 	}
 	j.combine(&c)

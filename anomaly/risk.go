@@ -53,6 +53,12 @@ var reactiveRoles = []string{
 	"ClusterRole/system:node", "system:nodes",
 }
 
+// isAct reports whether a feature tells of what somebody did or tried. That
+// requests fail, take long or are otherwise composed tells of how it went.
+func isAct(f cluster.Feature) bool {
+	return f < cluster.NumFeatures && f != cluster.Failed || f == cluster.Peer
+}
+
 // weight is what anomalies are ranked by.
 func (d *Detector) weight(tr *track) float64 {
 	z := math.Abs(tr.Z)
@@ -63,14 +69,13 @@ func (d *Detector) weight(tr *track) float64 {
 }
 
 // severityOf fixes an anomaly's severity when it fires: critical where power may
-// have been gained or used, which takes requests that do not fail, and info while
-// the tenant is being learnt.
+// have been gained or used (see isAct), and info while the tenant is being learnt.
 func severityOf(tr *track, learning bool) Severity {
 	key := tr.Cluster
 	switch {
 	case learning:
 		return Info
-	case tr.Driver == cluster.Failed:
+	case !isAct(tr.Driver):
 		return Warning
 	case key.Access == fingerprint.AccessEscalate,
 		(key.Sensitive || key.Access == fingerprint.AccessConnect) && tr.Z > 0:

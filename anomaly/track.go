@@ -32,6 +32,9 @@ type Track struct {
 	// highest |z|; PeakLogP is the p-value of the latter.
 	Last, Peak Account
 	PeakLogP   float64
+	// Said is the verdict of the last window of the short scale beyond the
+	// exceedance.
+	Said Verdict
 	// BeganAt is when the driver changed, zero while no window showed it.
 	BeganAt int64
 	// Trend is of Driver at Scale, since it drives; unused for events of the short
@@ -61,8 +64,8 @@ type track struct {
 }
 
 // exempt reports whether one unlikely window is enough, however small the
-// deviation: for new things, sensitive resources and the accesses that are
-// power themselves. What only reacts is never exempt.
+// deviation: for new things, and acts on sensitive resources and of the accesses
+// that are power themselves. What only reacts is never exempt.
 func (j *judging) exempt(c *candidate, s cluster.Scale) bool {
 	k, v := c.cluster, &c.said[s]
 	if v.born {
@@ -74,7 +77,7 @@ func (j *judging) exempt(c *candidate, s cluster.Scale) bool {
 	if reactive(k, c.track.Peak.Subjects) {
 		return false
 	}
-	return k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate
+	return isAct(v.Driver) && (k.Sensitive || k.Access == fingerprint.AccessConnect || k.Access == fingerprint.AccessEscalate)
 }
 
 // turn begins an evaluation of a track.
@@ -162,7 +165,7 @@ func (j *judging) count(tr *track, c *candidate, s cluster.Scale, cutoff float64
 	}
 	tr.Beyond[s] |= 1
 	if s == cluster.Short {
-		tr.ExceededAt = j.ev.End
+		tr.ExceededAt, tr.Said = j.ev.End, c.said[s].Verdict
 	}
 	v := &c.said[s]
 	if j.weighted(c, s, v.alone(c.tests)) > cutoff {
@@ -234,19 +237,33 @@ func (j *judging) waits(tr *track) bool {
 func (tr *track) begin(end int64) {
 	tr.StartedAt, tr.PeakLogP, tr.Reached, tr.Shifted = end, 0, 0, false
 	tr.Counted, tr.Beyond = [cluster.NumScales]uint64{}, [cluster.NumScales]uint64{}
-	tr.Last, tr.Peak, tr.Trend, tr.BeganAt = Account{}, Account{}, nil, 0
+	tr.Last, tr.Peak, tr.Said, tr.Trend, tr.BeganAt = Account{}, Account{}, Verdict{}, nil, 0
 }
 
 // freshP is how unlikely (one-sided) the newest panes must be by themselves.
 const freshP = 0.1
 
-// enough reports whether a feature deviates enough to matter.
-func (d *Detector) enough(o *baseline.Opinion, up bool) bool {
-	if math.Abs(o.Observed-o.Expected) < float64(d.cfg.MinEvents) {
+// enough reports whether a feature deviates enough to matter, in a window of so
+// many events. A share does, too, where what is left of it does.
+func (d *Detector) enough(o *baseline.Opinion, up bool, events uint32) bool {
+	least, ratio := float64(d.cfg.MinEvents), d.cfg.MinRatio
+	if o.Feature < cluster.NumFeatures && math.Abs(o.Observed-o.Expected) < least ||
+		o.Feature >= cluster.NumFeatures && float64(events) < least {
 		return false
 	}
-	if !up {
-		return o.Observed*d.cfg.MinRatio <= o.Low
+	over, under := o.Observed >= o.High*ratio, o.Observed*ratio <= o.Low
+	if o.Feature == cluster.TopObject || o.Feature == cluster.TopSubject || o.Feature == cluster.Stability {
+		over = over || (1-o.Observed)*ratio <= 1-o.High
+		under = under || 1-o.Observed >= (1-o.Low)*ratio
 	}
-	return o.Observed >= o.High*d.cfg.MinRatio
+	if up {
+		return over
+	}
+	return under
+}
+
+// grows reports whether a verdict is more unlikely than the one before. Of what is
+// not counted, and so not known of the newest panes, that is how they show.
+func (v *Verdict) grows(before *Verdict) bool {
+	return before == nil || before.Driver != v.Driver || v.LogP < before.LogP
 }

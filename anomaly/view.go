@@ -122,13 +122,13 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 		h.Observed, h.Expected = findings[i].Observed, findings[i].Expected
 		h.Speaks, h.Enough = n.grows(&h), true
 	} else {
-		h.Speaks = x.Deviates(v.Driver, &w.Fresh, n.fraction, v.Up, freshP)
+		h.Speaks = x.Deviates(v.Driver, &w.Fresh, n.fraction, v.Up, freshP) && (v.Driver < cluster.NumFeatures || n.grows(&h))
 		if x.Born() { // it was born once, though the window contains that for long
 			h.Speaks = w.FirstPane >= n.last.End
 		}
 		o, _ := x.Opinion(v.Driver, w)
 		h.Observed, h.Expected = o.Observed, o.Expected
-		h.Enough = n.enough(&o, v.Up)
+		h.Enough = n.enough(&o, v.Up, w.Counts[cluster.Events])
 	}
 	if h.Speaks {
 		var usual *Usual
@@ -142,11 +142,10 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 	n.next.Heard = append(n.next.Heard, h)
 }
 
-// grows reports whether a finding is more unlikely than at the evaluation before:
-// of what has no counts, that is how the newest step shows.
+// grows reports whether a verdict is more unlikely than at the evaluation before.
 func (n *noting) grows(h *Heard) bool {
 	before := n.last.of(h.Cluster.ID)
-	return before == nil || before.Driver != h.Driver || h.LogP < before.LogP
+	return before == nil || h.Verdict.grows(&before.Verdict)
 }
 
 // absent judges a cluster whose silence can be unusual at this scale, where it
