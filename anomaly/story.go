@@ -69,7 +69,7 @@ func (j *judging) fire() []*Story {
 }
 
 func (s *Story) join(tr *track) {
-	tr.Story = s.Number
+	tr.Story, tr.JoinedLogP = s.Number, tr.LogP
 	s.Parts = append(s.Parts, tr.Cluster.ID)
 }
 
@@ -91,7 +91,7 @@ func (j *judging) lead(tr *track) *Story {
 	} else {
 		tr.Repeats = 0
 	}
-	tr.Story = s.Number
+	tr.Story, tr.JoinedLogP = s.Number, tr.LogP
 	j.stories = append(j.stories, s)
 	return s
 }
@@ -166,15 +166,16 @@ func (j *judging) resolve() []*Story {
 }
 
 // supersede frees the tracks that could fire because of a shorter scale than their
-// story did: what is slow must not hide that it, or something else, became fast.
-// A story that loses its lead is over. It returns those.
+// story did, and are clearly more unlikely than when they became a part of it
+// (twice the logarithm of the p-value): what is slow must not hide that it, or
+// something else, became fast. A story that loses its lead is over. It returns
+// those.
 func (j *judging) supersede() []*Story {
 	var over []*Story
 	j.stories = slices.DeleteFunc(j.stories, func(s *Story) bool {
-		faster := func(id fingerprint.ID) bool { return j.tracks[id].ready && j.tracks[id].due < s.Scale }
 		for _, id := range s.members() {
-			if faster(id) {
-				j.tracks[id].anew(j.ev.End)
+			if tr := j.tracks[id]; tr.ready && tr.due < s.Scale && tr.LogP <= 2*tr.JoinedLogP {
+				tr.anew(j.ev.End)
 			}
 		}
 		s.Parts = slices.DeleteFunc(s.Parts, func(id fingerprint.ID) bool { return j.tracks[id].Story != s.Number })

@@ -40,8 +40,10 @@ type Track struct {
 	// Trend is of Driver at Scale, since it drives; unused for events of the short
 	// scale.
 	Trend []float64
-	// Story is the number of the story that the track is a part of, or zero.
-	Story int64
+	// Story is the number of the story that the track is a part of, or zero;
+	// JoinedLogP is how unlikely it was when it became one.
+	Story      int64
+	JoinedLogP float64
 	// Shifted tells that its level was accepted as the new usual while it was a
 	// part of a story.
 	Shifted bool
