@@ -88,7 +88,7 @@ func (a *Absent) Tails(windows float64) Tails {
 	longest := absences[a.scale].longest
 	m := a.Expectation.prediction.counts[cluster.Events]
 	t := silence(m.dist, math.Min(math.Max(windows, 1), longest))
-	return t.corrected(a.Expectation.corrections.For(cluster.Events, m.stratum))
+	return t.Corrected(a.Expectation.corrections.For(cluster.Events, m.stratum))
 }
 
 // silence is the score of no events in a number of windows, of which each is

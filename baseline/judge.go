@@ -55,8 +55,8 @@ func (x *Expectation) judge(f cluster.Feature, w *cluster.Window) (judgement, bo
 	}
 }
 
-// corrected calibrates the tails by the correction of their side.
-func (t Tails) corrected(in [2]calibration.Correction) Tails {
+// Corrected calibrates the tails by the correction of their side.
+func (t Tails) Corrected(in [2]calibration.Correction) Tails {
 	if t.Up < t.Low {
 		t = Tails{Up: t.Low, Low: t.Up}.lower(in[calibration.Up])
 		return Tails{Up: t.Low, Low: t.Up}

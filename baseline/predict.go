@@ -160,7 +160,7 @@ func (x *Expectation) score(f cluster.Feature, w *cluster.Window) (Tails, calibr
 	if !ok {
 		return Tails{}, 0, false
 	}
-	return j.tails.corrected(x.corrections.For(f, j.stratum)), j.stratum, true
+	return j.tails.Corrected(x.corrections.For(f, j.stratum)), j.stratum, true
 }
 
 // Deviates reports whether the fresh part of a window deviates by itself in the

@@ -77,6 +77,7 @@ type roleLesson struct {
 	family string
 	n      int32
 	value  float64
+	rank   rank
 }
 
 type usualLesson struct {

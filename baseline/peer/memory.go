@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
+	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -46,7 +48,8 @@ type group struct {
 
 // waiting is a window that is still too near to be judged by.
 type waiting struct {
-	end   int64
+	start, end int64
+
 	acts  []lesson
 	roles []roleLesson
 	usual []usualLesson
@@ -57,6 +60,14 @@ type lesson struct {
 	key     *fingerprint.ClusterKey
 	subject string
 	events  float64
+	rank    rank
+}
+
+// rank is where something was found in what was expected of it.
+type rank struct {
+	judged  bool // else there was no opinion
+	stratum calibration.Stratum
+	pit     calibration.PIT
 }
 
 // learn lets the windows in that ended at or before a time, forgets, and makes
@@ -70,6 +81,7 @@ func (tn *tenant) learn(cfg *Config, by *constants, until int64) {
 	if taken > 0 {
 		tn.waiting = slices.Delete(tn.waiting, 0, taken)
 		tn.forget(cfg)
+		tn.table.Fit()
 		tn.stale = true
 	}
 	if tn.stale {
@@ -88,6 +100,7 @@ func (tn *tenant) absorb(cfg *Config, by *constants, w *waiting) {
 	}
 	tn.learned = w.end
 	tn.lived++
+	tn.table.Begin(w.start)
 	for i := range w.acts {
 		l := &w.acts[i]
 		k := memberKey{cluster: l.key.ID, subject: l.subject}
@@ -100,8 +113,19 @@ func (tn *tenant) absorb(cfg *Config, by *constants, w *waiting) {
 		m.events += l.events
 		m.square += l.events * l.events
 		m.seen = w.end
+		tn.count(cluster.Peer, &l.rank)
+	}
+	for i := range w.roles {
+		tn.count(cluster.Silhouette, &w.roles[i].rank)
 	}
 	tn.fits.absorb(w, by)
+}
+
+// count counts for the calibration.
+func (tn *tenant) count(f cluster.Feature, r *rank) {
+	if r.judged {
+		tn.table.Add(f, r.stratum, r.pit)
+	}
 }
 
 // forget removes what was not seen for long, and the least recent beyond the

@@ -123,7 +123,23 @@ func TestPeersOfTheRecording(t *testing.T) {
 			stabilities = append(stabilities, q.Stability)
 		}
 	}
-	(&replay{learned: learned, stores: []*peer.Store{peer.New(peer.DefaultConfig())}, visit: each}).run(r)
+	store := peer.New(peer.DefaultConfig())
+	(&replay{learned: learned, stores: []*peer.Store{store}, visit: each}).run(r)
+	// Incidents are in it too, but a window teaches no more than it may.
+	for _, row := range store.Calibration(stream.Tenant) {
+		if row.Enough() && row.Z <= 3 {
+			stratum := row.Stratum.String()
+			if row.All {
+				stratum = "anything"
+			}
+			if row.Z <= 2.5 && row.Feature == cluster.Peer && row.All && !row.Corrected.Calibrated() {
+				t.Errorf("subjects are not calibrated: %+v", row)
+			}
+			t.Logf("every window: %s, expected %s, |z| > %.1f: nominally %.2f (%.2f to %.2f), corrected %.2f (%.2f to %.2f) of %d",
+				name(row.Feature), stratum, row.Z, row.Nominal.Value, row.Nominal.Low, row.Nominal.High,
+				row.Corrected.Value, row.Corrected.Low, row.Corrected.High, row.Windows)
+		}
+	}
 	for what, values := range map[string][]float64{"silhouette": silhouettes, "stability": stabilities} {
 		slices.Sort(values)
 		t.Logf("%s of the tenant, hourly: lowest %.3f, median %.3f, highest %.3f", what, values[0], values[len(values)/2], values[len(values)-1])

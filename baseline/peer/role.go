@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 )
 
@@ -19,11 +20,14 @@ func (s *Store) judgeFamilies(tn *tenant, ev *cluster.Evaluation, teach *waiting
 		}
 		family := s.scene.groups.keys[g]
 		r := tn.fits.records[family]
+		l := roleLesson{family: family, n: m.n, value: m.mean()}
 		if t, ok := r.expect(m.n, &s.by); ok && tn.lived >= minLived {
-			s.familyFinding(tn, ev, int32(g), t, m.mean())
+			l.rank = rank{judged: true, stratum: calibration.StratumOf(float64(m.n)), pit: t.PIT(l.value)}
+			tails := t.Tails(l.value).Corrected(tn.table.Corrections().For(cluster.Silhouette, l.rank.stratum))
+			s.familyFinding(tn, ev, int32(g), t, tails)
 		}
 		if teach != nil {
-			teach.roles = append(teach.roles, roleLesson{family: family, n: m.n, value: m.mean()})
+			teach.roles = append(teach.roles, l)
 		}
 	}
 	if teach != nil {
@@ -36,14 +40,15 @@ func (s *Store) judgeFamilies(tn *tenant, ev *cluster.Evaluation, teach *waiting
 	}
 }
 
-func (s *Store) familyFinding(tn *tenant, ev *cluster.Evaluation, g int32, t baseline.StudentT, mean float64) {
+func (s *Store) familyFinding(tn *tenant, ev *cluster.Evaluation, g int32, t baseline.StudentT, tails baseline.Tails) {
+	m := &s.likes.families[g]
+	mean := m.mean()
 	direction := 1.0
 	if mean < t.Mean {
 		direction = -1
 	}
 	item := s.mover(tn, g, t.Mean, direction)
 	c := s.strangest(item)
-	tails := t.Tails(mean)
 	low := t.Quantile(0.025)
 	s.findings = append(s.findings, baseline.Finding{
 		Cluster: ev.Windows[s.scene.acts[c.act].window].Cluster.ID,

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/fingerprint"
 )
 
@@ -29,6 +30,9 @@ type TenantState struct {
 	Habits   []HabitState
 	Waiting  []WaitingState
 	Quality  Quality
+	// Window is the length of the windows in nanoseconds, zero before the first.
+	Window      int64
+	Calibration calibration.State
 }
 
 // RoleFamily is the family of a role.
@@ -61,7 +65,8 @@ type HabitState struct {
 
 // WaitingState is a window that is still too near to be judged by.
 type WaitingState struct {
-	End     int64
+	Start, End int64
+
 	Lessons []LessonState
 	Records []RecordLesson
 	Habits  []HabitLesson
@@ -72,6 +77,15 @@ type LessonState struct {
 	Cluster fingerprint.ID
 	Subject string
 	Events  float64
+	Rank    RankState
+}
+
+// RankState is where something was found in what was expected of it; Judged is
+// false where there was no opinion.
+type RankState struct {
+	Judged  bool
+	Stratum calibration.Stratum
+	PIT     calibration.PIT
 }
 
 // RecordLesson is the mean silhouette of a family's subjects in the window.
@@ -79,6 +93,7 @@ type RecordLesson struct {
 	Family   string
 	Subjects int32
 	Value    float64
+	Rank     RankState
 }
 
 // HabitLesson is the silhouette of one subject in the window.
@@ -99,6 +114,9 @@ func (s *Store) Snapshot() State {
 func (tn *tenant) snapshot() TenantState {
 	st := TenantState{Name: tn.name, Learned: tn.learned, Until: tn.until, Lived: tn.lived, Quality: tn.quality}
 	st.Quality.Roles = slices.Clone(st.Quality.Roles)
+	if tn.table != nil {
+		st.Window, st.Calibration = tn.window, tn.table.Snapshot()
+	}
 	keys := make(map[fingerprint.ID]*fingerprint.ClusterKey)
 	for _, role := range slices.Sorted(maps.Keys(tn.families)) {
 		st.Families = append(st.Families, RoleFamily{Role: role, Family: tn.families[role]})
@@ -138,12 +156,12 @@ func (tn *tenant) snapshot() TenantState {
 }
 
 func (w *waiting) snapshot() WaitingState {
-	st := WaitingState{End: w.end}
+	st := WaitingState{Start: w.start, End: w.end}
 	for _, l := range w.acts {
-		st.Lessons = append(st.Lessons, LessonState{Cluster: l.key.ID, Subject: l.subject, Events: l.events})
+		st.Lessons = append(st.Lessons, LessonState{Cluster: l.key.ID, Subject: l.subject, Events: l.events, Rank: l.rank.state()})
 	}
 	for _, l := range w.roles {
-		st.Records = append(st.Records, RecordLesson{Family: l.family, Subjects: l.n, Value: l.value})
+		st.Records = append(st.Records, RecordLesson{Family: l.family, Subjects: l.n, Value: l.value, Rank: l.rank.state()})
 	}
 	for _, l := range w.usual {
 		st.Habits = append(st.Habits, HabitLesson{Family: l.key.family, Subject: l.key.subject, Value: l.value})
@@ -171,6 +189,12 @@ func restore(st *TenantState) (*tenant, error) {
 	tn.learned, tn.until, tn.lived = st.Learned, st.Until, st.Lived
 	tn.quality, tn.stale = st.Quality, true
 	tn.quality.Roles = slices.Clone(st.Quality.Roles)
+	if st.Window > 0 {
+		tn.window, tn.table = st.Window, newTable(st.Window)
+		if err := tn.table.Restore(st.Calibration); err != nil {
+			return nil, err
+		}
+	}
 	keys := make(map[fingerprint.ID]*fingerprint.ClusterKey, len(st.Keys))
 	for i := range st.Keys {
 		key := st.Keys[i]
@@ -210,20 +234,28 @@ func restore(st *TenantState) (*tenant, error) {
 }
 
 func (st *WaitingState) restore(keys map[fingerprint.ID]*fingerprint.ClusterKey) (waiting, error) {
-	w := waiting{end: st.End}
+	w := waiting{start: st.Start, end: st.End}
 	for _, l := range st.Lessons {
 		if keys[l.Cluster] == nil {
 			return w, fmt.Errorf("cluster %v has no key", l.Cluster)
 		}
-		w.acts = append(w.acts, lesson{key: keys[l.Cluster], subject: l.Subject, events: l.Events})
+		w.acts = append(w.acts, lesson{key: keys[l.Cluster], subject: l.Subject, events: l.Events, rank: l.Rank.restore()})
 	}
 	for _, l := range st.Records {
-		w.roles = append(w.roles, roleLesson{family: l.Family, n: l.Subjects, value: l.Value})
+		w.roles = append(w.roles, roleLesson{family: l.Family, n: l.Subjects, value: l.Value, rank: l.Rank.restore()})
 	}
 	for _, l := range st.Habits {
 		w.usual = append(w.usual, usualLesson{key: habitKey{family: l.Family, subject: l.Subject}, value: l.Value})
 	}
 	return w, nil
+}
+
+func (r rank) state() RankState {
+	return RankState{Judged: r.judged, Stratum: r.stratum, PIT: r.pit}
+}
+
+func (r RankState) restore() rank {
+	return rank{judged: r.Judged, stratum: r.Stratum, pit: r.PIT}
 }
 
 func finite(values ...float64) bool {

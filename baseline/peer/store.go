@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
 )
@@ -39,6 +40,9 @@ type tenant struct {
 	stale   bool // the groups are not those of the members
 	fits    fits
 	quality Quality
+
+	window int64 // length of the windows
+	table  *calibration.Table
 }
 
 // New returns a store that knows nobody. The configuration must be valid.
@@ -127,13 +131,16 @@ func (s *Store) Judge(ev *cluster.Evaluation) []baseline.Finding {
 		return nil
 	}
 	tn := s.tenant(ev.Tenant)
+	if length := ev.End - ev.Start; tn.table == nil || tn.window != length {
+		tn.window, tn.table = length, newTable(length)
+	}
 	tn.learn(&s.cfg, &s.by, ev.Start)
 	s.scene.read(ev, &s.cfg, tn.groupOf)
 	s.shapes.measure(&s.scene)
 	s.likes.name(&s.scene, &s.shapes)
 	var lesson *waiting
 	if ev.Partial == nil && (tn.until == 0 || ev.Start >= tn.until) {
-		tn.waiting = append(tn.waiting, waiting{end: ev.End})
+		tn.waiting = append(tn.waiting, waiting{start: ev.Start, end: ev.End})
 		lesson = &tn.waiting[len(tn.waiting)-1]
 		tn.until = ev.End
 	}
@@ -144,6 +151,22 @@ func (s *Store) Judge(ev *cluster.Evaluation) []baseline.Finding {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Feature, b.Feature))
 	})
 	return s.findings
+}
+
+func newTable(window int64) *calibration.Table {
+	return calibration.NewTable(cluster.Medium, calibration.BlockOf(cluster.Medium, window))
+}
+
+// Calibration returns the measured calibration of a tenant's subjects, each by
+// itself and in strata of the expected events beyond the first, and of its
+// families' silhouettes, in strata of the number of subjects. It is in force in
+// what [Store.Judge] says. It is nil for a tenant that is not known, and costs a
+// bootstrap, some milliseconds.
+func (s *Store) Calibration(tenant string) []calibration.Row {
+	if tn := s.tenants[tenant]; tn != nil && tn.table != nil {
+		return tn.table.Report()
+	}
+	return nil
 }
 
 // clipZ bounds what a window teaches, as in the baseline: a count beyond this
@@ -167,29 +190,34 @@ func (s *Store) judgePeers(tn *tenant, ev *cluster.Evaluation, teach *waiting) {
 			a := &s.scene.acts[at]
 			subject := s.scene.subjects.keys[a.subject]
 			more := float64(a.events - 1)
+			l := lesson{key: key, subject: subject, events: more}
 			if d, ok := s.deviation(tn, g, key, subject, more); ok {
 				judged++
 				d.act = at
-				more = d.teaches(more)
+				if teach != nil {
+					l.events = d.teaches(more)
+					l.rank = rank{judged: true, stratum: d.stratum, pit: d.expected.PIT(more)}
+				}
 				if judged == 1 || s.worse(&d, &best) {
 					best = d
 				}
 			}
 			if teach != nil {
-				teach.acts = append(teach.acts, lesson{key: key, subject: subject, events: more})
+				teach.acts = append(teach.acts, l)
 			}
 		}
 		if judged > 0 {
-			s.findings = append(s.findings, s.peerFinding(key.ID, &best, judged))
+			s.findings = append(s.findings, s.peerFinding(tn.table.Corrections(), key.ID, &best, judged))
 		}
 	}
 }
 
 // deviation is a count against what was expected of it.
 type deviation struct {
-	expected baseline.NegBinomial
-	tails    baseline.Tails
-	act      int32
+	expected   baseline.NegBinomial
+	stratum    calibration.Stratum
+	raw, tails baseline.Tails // before and after calibration
+	act        int32
 }
 
 // minLived is how many windows of a tenant an opinion takes: half a day's.
@@ -215,16 +243,18 @@ func (s *Store) deviation(tn *tenant, g *group, key *fingerprint.ClusterKey, sub
 	}
 	c.spread.within *= 1 + s.by.level/float64(tn.lived)
 	d := deviation{expected: c.expect(windows, events)}
-	d.tails = d.expected.Tails(more)
+	d.stratum = calibration.StratumOf(d.expected.Mean)
+	d.raw = d.expected.Tails(more)
+	d.tails = d.raw.Corrected(tn.table.Corrections().For(cluster.Peer, d.stratum))
 	return d, true
 }
 
 // teaches bounds a count to what it may teach.
 func (d *deviation) teaches(more float64) float64 {
 	switch clip := math.Log(tailAtClip); {
-	case d.tails.Up < clip:
+	case d.raw.Up < clip:
 		return math.Min(more, d.expected.Quantile(1-tailAtClip))
-	case d.tails.Low < clip:
+	case d.raw.Low < clip:
 		return math.Max(more, d.expected.Quantile(tailAtClip))
 	default:
 		return more
@@ -242,7 +272,7 @@ func (s *Store) worse(a, b *deviation) bool {
 	) > 0
 }
 
-func (s *Store) peerFinding(id fingerprint.ID, d *deviation, judged int) baseline.Finding {
+func (s *Store) peerFinding(known *calibration.Corrections, id fingerprint.ID, d *deviation, judged int) baseline.Finding {
 	a := &s.scene.acts[d.act]
 	tails := corrected(d.tails, judged)
 	return baseline.Finding{
