@@ -19,6 +19,7 @@ import (
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/alert/alertmanager"
 	"github.com/logcluster/logcluster/alert/loki"
+	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/cmd/logcluster/config"
 	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 	"github.com/logcluster/logcluster/cmd/logcluster/web"
@@ -63,13 +64,15 @@ type App struct {
 }
 
 // New checks the configuration and builds the stages. It does no I/O but to
-// read TLS files.
+// read TLS files and the configuration of a shadow.
 func New(o Options) (*App, error) {
 	if len(o.Config.Kafka.Client.Brokers) == 0 || len(o.Config.Kafka.Topics) == 0 {
 		return nil, errors.New("nothing to consume: name kafka.brokers and kafka.topics in the configuration")
 	}
 	a := &App{o: o, cfg: o.Config, log: o.Logger}
-	a.buildPipeline()
+	if err := a.buildPipeline(); err != nil {
+		return nil, err
+	}
 	if err := a.buildSinks(); err != nil {
 		return nil, err
 	}
@@ -80,7 +83,11 @@ func New(o Options) (*App, error) {
 // Addr returns the address of the web server, nil before it is bound.
 func (a *App) Addr() net.Addr { return a.server.Addr() }
 
-func (a *App) buildPipeline() {
+func (a *App) buildPipeline() error {
+	second, err := LoadShadow(a.cfg)
+	if err != nil {
+		return err
+	}
 	policies := newPolicies(a.cfg, a.log, a.o.Registry)
 	a.told = policySources(&a.cfg.Roles, policies, a.log, a.o.Registry)
 	p := &pipeline{
@@ -99,17 +106,26 @@ func (a *App) buildPipeline() {
 		Found: p.found, Learned: p.board.learned, Compared: p.board.compared, Forgotten: p.board.forgotten,
 	})
 	p.verdicts = newVerdicts(a.cfg.Verdicts, p.engine.Book())
+	if second != nil {
+		p.kept = max(p.kept, keptVersions(second))
+		p.renewShadow = func() {
+			p.shadow = newShadow(a.cfg, second, policies, a.log)
+			p.verdicts.also = []*verdict.Book{p.shadow.engine.Book()}
+		}
+		p.renewShadow()
+	}
 	policies.settled = p.settled // partitions may be far apart
 	if a.cfg.Tenants.Overrides != "" {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
 	}
-	p.sources = newSources(&a.cfg.Sources, p.engine.Windows())
+	p.sources = newSources(&a.cfg.Sources, everyWindows{p})
 	p.keeper = &keeper{
 		every: a.cfg.State.Interval, take: p.snapshot,
 		log: a.log, metrics: newKeeperMetrics(a.o.Registry),
 	}
 	a.o.Registry.MustRegister(&boardCollector{board: p.board, maxSeries: maxAnomalySeries})
 	a.pipeline = p
+	return nil
 }
 
 // drainTimeout bounds how long a stop waits for the anomalies topic: it is
@@ -246,6 +262,7 @@ func (a *App) handler() http.Handler {
 	return web.NewHandler(a.cfg.Web, web.Options{
 		Source:   a.pipeline.board,
 		Verdicts: a.pipeline.verdicts,
+		Shadow:   func() (string, *web.Shadow) { return a.pipeline.board.shadow().view() },
 		Roles:    &roleView{a.pipeline.board, a.pipeline.policies},
 		Gatherer: a.o.Registry,
 		Ready:    a.ready,

@@ -42,6 +42,7 @@ type progress struct {
 	budgets   []cluster.TenantStats
 	verdicts  verdict.Counts
 	inForce   int // suppressions and expected alerts
+	shadow    *shadow
 }
 
 // standing is the last evaluation of one tenant.
@@ -159,6 +160,13 @@ func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomal
 		out.Family = &web.FamilyRef{ID: f.ID, Name: cleaned(f.Name), Members: len(f.Members)}
 	}
 	return out
+}
+
+// shadow returns the second engine, nil without one.
+func (b *board) shadow() *shadow {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.progress.shadow
 }
 
 // advance puts the progress of the stream up.

@@ -52,6 +52,8 @@ type Config struct {
 	// Verdicts is what people decide about alerts: for how long it holds, and when
 	// there is maintenance.
 	Verdicts verdict.Config `yaml:"verdicts"`
+	// Shadow is a second configuration that runs beside.
+	Shadow ShadowConfig `yaml:"shadow"`
 	// Alert is how alerts are written, and where they go.
 	Alert AlertConfig `yaml:"alert"`
 	// Sources says which partitions the others wait for.

@@ -158,8 +158,13 @@ func (l *limits) changed() (tenantLimits, bool) {
 	return *now, true
 }
 
+// limitKeeper is who keeps to limits: the windows.
+type limitKeeper interface {
+	SetLimits(from int64, limits map[string]cluster.Limits)
+}
+
 // settle brings changed limits into force from the event time on.
-func (l *limits) settle(from int64, j *journal, w *cluster.Windows) error {
+func (l *limits) settle(from int64, j *journal, w limitKeeper) error {
 	now, changed := l.changed()
 	if !changed {
 		return nil
@@ -175,7 +180,7 @@ func (l *limits) settle(from int64, j *journal, w *cluster.Windows) error {
 }
 
 // enact takes a decision over, of this run or of one before it.
-func (l *limits) enact(d *decision, w *cluster.Windows) {
+func (l *limits) enact(d *decision, w limitKeeper) {
 	if d.Limits == nil {
 		return
 	}

@@ -62,6 +62,8 @@ var (
 	verdictsDesc     = desc("verdicts_total", "Verdicts about alerts that came into force since the state began.", "verdict")
 	suppressedDesc   = desc("suppressed_alerts_total", "Alerts that nobody was told of, by what kept people from it: an alert that is expected, a suppression, or maintenance.", "reason")
 	suppressionsDesc = desc("suppressions", "Suppressions and verdicts of expected that are in force.")
+	shadowDesc       = desc("shadow_alerts_total", "Alerts since the shadow began, by who has raised them: only the service (main), only the shadow, or both.", "only")
+	shadowRunsDesc   = desc("shadow_running", "1 while the shadow runs, 0 when it has failed; without a value without one.")
 	zDesc            = desc("anomaly_zscore", "z-score of the anomalies shown.", "tenant", "cluster", "role", "resource", "access", "state", "severity")
 	rankDesc         = desc("anomaly_rank", "Rank of the anomalies shown, 1 is the most anomalous.", "tenant", "cluster")
 	observedDesc     = desc("anomaly_observed", "What was observed of the driving feature of the anomalies shown.", "tenant", "cluster", "feature")
@@ -79,7 +81,7 @@ func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
 		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, fitDesc, sameDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
-		verdictsDesc, suppressedDesc, suppressionsDesc,
+		verdictsDesc, suppressedDesc, suppressionsDesc, shadowDesc, shadowRunsDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
 	} {
 		out <- d
@@ -94,6 +96,7 @@ func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
 	c.collectStream(out)
 	c.collectBudgets(out)
 	c.collectVerdicts(out)
+	c.collectShadow(out)
 	left := c.maxSeries
 	for _, tenant := range slices.Sorted(maps.Keys(c.board.tenants)) {
 		s := c.board.tenants[tenant]
@@ -166,6 +169,22 @@ func (c *boardCollector) collectVerdicts(out chan<- prometheus.Metric) {
 		counter(out, suppressedDesc, n, verdict.Kind(i).String())
 	}
 	gauge(out, suppressionsDesc, float64(p.inForce))
+}
+
+// collectShadow exports how the shadow compares.
+func (c *boardCollector) collectShadow(out chan<- prometheus.Metric) {
+	_, now := c.board.progress.shadow.view()
+	if now == nil {
+		return
+	}
+	counter(out, shadowDesc, now.Main, onlyMain)
+	counter(out, shadowDesc, now.Shadow, onlyShadow)
+	counter(out, shadowDesc, now.Both, byBoth)
+	running := 1.0
+	if now.Problem != "" {
+		running = 0
+	}
+	gauge(out, shadowRunsDesc, running)
 }
 
 // collectBudgets exports the budgets of all tenants; their number is a budget

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/logcluster/logcluster/alert"
@@ -45,9 +46,14 @@ type pipeline struct {
 	deciding bool // the last decision could not be written down
 	decode   *decodeStage
 	engine   *engine.Engine
-	sources  *sources
-	totals   totals
-	out      observations
+	shadow   *shadow // nil without one
+	// renewShadow puts one without history in its place.
+	renewShadow func()
+	// passed is the event time that the engine has come to, after the last batch.
+	passed  atomic.Int64
+	sources *sources
+	totals  totals
+	out     observations
 
 	keeper *keeper
 	meter  meter
@@ -73,7 +79,8 @@ func (p *pipeline) Consume(ctx context.Context, batch *kafka.Batch) error {
 	p.verdicts.synced()
 	p.sources.tick(now)
 	p.totals.add(&p.out)
-	p.out.apply(p.engine, p.accepted, p.ahead)
+	p.shadow.beside(&p.out, func() { p.out.apply(p.engine, p.accepted, p.ahead) })
+	p.passed.Store(p.engine.Windows().Stats().Watermark)
 	p.sources.balance(now)
 	p.report(now)
 	return p.keeper.saveIfDue(ctx, now)
@@ -89,7 +96,7 @@ func (p *pipeline) decide(now time.Time) {
 	p.policies.clock = now.UnixNano()
 	err := p.policies.settle(clock)
 	if err == nil {
-		err = p.limits.settle(p.policies.next(clock), p.journal, p.engine.Windows())
+		err = p.limits.settle(p.policies.next(clock), p.journal, p.windows())
 	}
 	if err == nil { // whatever the clock says: as soon as it can be
 		err = p.verdicts.settle(p.policies.next(0), p.journal)
@@ -112,7 +119,7 @@ func (p *pipeline) decide(now time.Time) {
 // settled is the event time before which no event can come that counts: of what
 // was decided before, the outcome is enough.
 func (p *pipeline) settled() int64 {
-	return max(p.engine.Windows().Stats().Watermark-p.kept, 0)
+	return max(p.passed.Load()-p.kept, 0)
 }
 
 // keepDecisions goes on from the decisions of earlier runs, and writes new ones
@@ -123,7 +130,7 @@ func (p *pipeline) keepDecisions(j *journal, decided []decision) error {
 	p.policies.restore(decided)
 	p.policies.retire()
 	for i := range decided {
-		p.limits.enact(&decided[i], p.engine.Windows())
+		p.limits.enact(&decided[i], p.windows())
 	}
 	p.journal, p.policies.journal = j, j
 	for _, b := range p.verdicts.books() {
@@ -176,6 +183,7 @@ func (p *pipeline) letter(source int, offset int64, reason string, count int, de
 
 // found is the engine's: it passes an evaluation on.
 func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
+	p.shadowed(&r)
 	p.board.show(ev, &r, p.engine.Baselines().Learned(r.Tenant))
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
@@ -216,7 +224,7 @@ func (p *pipeline) report(now time.Time) {
 	p.board.advance(progress{
 		totals: p.totals, stats: p.engine.Windows().Stats(), retrained: p.engine.Retrained(),
 		lag: p.sources.lag(), rate: p.meter.rate(now, p.totals.Consumed), budgets: p.budgets,
-		verdicts: said.counts, inForce: said.inForce,
+		verdicts: said.counts, inForce: said.inForce, shadow: p.shadow,
 	})
 }
 
@@ -234,6 +242,7 @@ func (p *pipeline) snapshot(now time.Time) *savedState {
 		Sources: p.sources.saved(),
 		Totals:  p.totals,
 		Engine:  p.engine.Snapshot(),
+		Shadow:  p.shadow.snapshot(),
 	}
 }
 
@@ -244,6 +253,10 @@ func (p *pipeline) restore(s *savedState) error {
 	}
 	if err := p.engine.Restore(&s.Engine); err != nil {
 		return err
+	}
+	p.passed.Store(p.engine.Windows().Stats().Watermark)
+	if p.shadow != nil && !p.shadow.restore(s.Shadow) {
+		p.renewShadow()
 	}
 	p.totals = s.Totals
 	p.sources.restore(s.Sources, s.Offsets, p.topics)

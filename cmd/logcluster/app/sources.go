@@ -27,11 +27,17 @@ func (p partition) compare(with partition) int {
 // lasts is told by the wall clock.
 type sources struct {
 	cfg         *SourcesConfig
-	windows     *cluster.Windows
+	windows     sourceKeeper
 	list        []source
 	byPartition map[partition]int
 	// fetching stops and starts the fetching of a partition.
 	fetching fetching
+}
+
+// sourceKeeper is who is told of sources: the windows.
+type sourceKeeper interface {
+	AddSource(id int, name string)
+	MarkSource(id int, state cluster.SourceState)
 }
 
 // fetching is what the session offers to slow a partition down.
@@ -51,7 +57,7 @@ type source struct {
 	assigned bool
 }
 
-func newSources(cfg *SourcesConfig, windows *cluster.Windows) *sources {
+func newSources(cfg *SourcesConfig, windows sourceKeeper) *sources {
 	return &sources{cfg: cfg, windows: windows, byPartition: make(map[partition]int)}
 }
 

@@ -41,6 +41,8 @@ type savedState struct {
 	Sources []partition
 	Totals  totals
 	Engine  engine.State
+	// Shadow is the state of the second configuration, nil without one.
+	Shadow *shadowState
 	// Undelivered is what the sinks still owe.
 	Alertmanager alertmanager.State
 	Loki         loki.State

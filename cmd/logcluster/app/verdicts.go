@@ -248,10 +248,15 @@ func knownVerdicts(book *verdict.Book, journal string, windows []verdict.Mainten
 	return repeatVerdicts(book, decided)
 }
 
+// foldMargin is for how long after its end a decision is kept: its windows began
+// before.
+const foldMargin = 24 * time.Hour
+
 // foldVerdicts reports of each decision whether it is still needed, for every event
 // at or after the time. What a verdict does to the baseline lasts, and so does
 // what is removed: a snapshot may be older than the removal.
 func foldVerdicts(list []decision, before time.Time) []bool {
+	before = before.Add(-foldMargin)
 	needed := make([]bool, len(list))
 	named := map[string]bool{} // verdicts that are given again later
 	maintained, last := false, true

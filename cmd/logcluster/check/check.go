@@ -56,6 +56,7 @@ func Run(ctx context.Context, cfg *app.Config, timeout time.Duration, logger *sl
 		func(ctx context.Context) []Result { return kafkaWorks(ctx, cfg, logger) },
 		func(ctx context.Context) []Result { return policiesWork(ctx, cfg, logger) },
 		func(context.Context) []Result { return limitsWork(cfg) },
+		func(context.Context) []Result { return shadowWorks(cfg) },
 		func(ctx context.Context) []Result { return alertmanagerWorks(ctx, cfg.Alert.Alertmanager, logger) },
 		func(ctx context.Context) []Result { return lokiWorks(ctx, cfg.Alert.Loki, logger) },
 		func(context.Context) []Result { return []Result{stateWorks(cfg.State.Dir)} },

@@ -60,6 +60,15 @@ func clusterWorks(ctx context.Context, target string, cfg policy.ClusterConfig, 
 	return outcome(target+" in the cluster", "watch RBAC objects", detail, err)
 }
 
+// shadowWorks reads the second configuration that is to run beside.
+func shadowWorks(cfg *app.Config) []Result {
+	if cfg.Shadow.Config == "" {
+		return nil
+	}
+	_, err := app.LoadShadow(cfg)
+	return []Result{outcome("shadow "+cfg.Shadow.Config, "read configuration", "", err)}
+}
+
 // limitsWork reads the limits of tenants that have their own.
 func limitsWork(cfg *app.Config) []Result {
 	if cfg.Tenants.Overrides == "" {
