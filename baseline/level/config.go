@@ -22,8 +22,9 @@ type Config struct {
 	// than it: its own continuation, above all. Smaller repeats an anomaly that
 	// lasts; larger may hide a second one of the same size soon after.
 	Quiet int
-	// Rare is how rare a score of ½ is: once in so many rows of the series'
-	// own history.
+	// Rare is how rare a score of ½ is, while the history is short: once in so
+	// many rows. Beyond three times as many rows of history it is once in a third
+	// of them, such that a longer history makes alarms rarer.
 	Rare float64
 }
 

@@ -17,9 +17,10 @@ type Result struct {
 	// Z is the calibrated z-score of the value: positive for more than
 	// expected.
 	Z float64
-	// AnomalyScore is how much the row is an anomaly, and news: 0 to 1. ½ is
-	// evidence as rare as once in [Config].Rare rows of this series' own
-	// history; in general it is R/(R + Rare) for once in R rows.
+	// AnomalyScore is how much the row is an anomaly, and news: 0 to 1. It is
+	// R/(R + N) where so much evidence is seen once in R rows of this series'
+	// own history, and N is [Config].Rare or a third of a longer history: ½
+	// is rarer than all but about three rows of it.
 	AnomalyScore float64
 }
 
@@ -68,7 +69,7 @@ func (s *Series) Next(at int64, value float64) Result {
 	all := st.Evidence.weigh(st, &f, chances, row{x, z, nats}, memory)
 	rows := math.Exp(st.Evidence.news(all, s.cfg))
 	r.Z = z
-	r.AnomalyScore = rows / (rows + s.cfg.Rare)
+	r.AnomalyScore = rows / (rows + math.Max(s.cfg.Rare, st.Evidence.Combined.Total/3))
 	st.learn(at, x, &f, &s.mix, chances, s.cfg)
 	return r
 }

@@ -69,7 +69,7 @@ const (
 	// neighbours, clusterRows how fast an event is over, rampRows how soon after
 	// one row a larger one takes its place.
 	clusterNats = 3.0
-	clusterRows = 60.0
+	clusterRows = 100.0
 	rampRows    = 5
 	// clusterShare is what a further row of an event counts for.
 	clusterShare = 0.05

@@ -31,9 +31,10 @@ All columns are kept, and these are added:
                  beyond 2.5 in about 1 of 80 rows, positive for more
   anomaly_score  0 to 1, made for alarms: the value and the rows just before it,
                  by how often this series has had as much evidence against it:
-                 once in R rows gives R/(R + 1000): 0.5 for once in 1,000 rows
-                 and 0.9 for once in 9,000. What lasts is shown when it begins,
-                 not again on every row; for each row by itself look at z
+                 once in R rows gives R/(R + N) with N = 1000, or a third of a
+                 longer history: 0.5 is as rare as N rows, 0.9 as 9 N. What
+                 lasts is shown when it begins, not again on every row: for each
+                 row by itself look at z
 
 The first row has no expectation and is left empty, as is a row whose value is
 missing (empty, NaN, null). Missing values, repeated times and times before the
