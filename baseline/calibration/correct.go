@@ -110,12 +110,12 @@ func (t *Table) Corrections() *Corrections { return &t.corrections }
 
 // Fit fits the corrections to what was counted so far.
 //
-// At each level the ratio of observed to nominal exceedances is drawn towards
-// that of the feature, which is drawn towards that of all features, which is
-// drawn towards 1: each by the weight of some exceedances, times how much the
-// exceedances of a block come together (the index of dispersion of the blocks).
-// So for each nominal |z| there is one with the observed probability; the
-// correction is what turns the first into the second at 2 and 2.5.
+// The observed probability beyond each level is that of some |z|. This is drawn
+// towards that of the feature, which is drawn towards that of all features, which
+// is drawn towards the level itself: each by the weight of some exceedances, times
+// how much the exceedances of a block come together (the index of dispersion of
+// the blocks). So for each nominal |z| there is one with the observed probability;
+// the correction turns the first into the second.
 func (t *Table) Fit() {
 	var features [numFeatures]history
 	var all history
@@ -131,13 +131,12 @@ func (t *Table) Fit() {
 	}
 	t.corrections = Corrections{}
 	for side := range sides {
-		none := [NumLevels]float64{1, 1, 1, 1, 1, 1}
-		whole := all.ratios(side, none)
+		whole := all.observed(side, &Levels)
 		for f := range features {
-			of := features[f].ratios(side, whole)
+			of := features[f].observed(side, &whole)
 			for s := range parts[f] {
-				own := parts[f][s].ratios(side, of)
-				c := correction(own)
+				own := parts[f][s].observed(side, &of)
+				c := correction(&own)
 				t.corrections.of[f][s][side] = c
 				t.corrections.measured[f][s][side] = parts[f][s].measured(c)
 			}
@@ -193,13 +192,17 @@ func (h *history) add(o *history) {
 	}
 }
 
-// ratios returns observed over nominal at every level, drawn towards a prior.
-func (h *history) ratios(side Side, prior [NumLevels]float64) (r [NumLevels]float64) {
-	together := weight * h.dispersion(side)
+// observed returns, for each level, the |z| beyond which there nominally were as
+// many as there are beyond the level, drawn towards a prior.
+func (h *history) observed(side Side, prior *[NumLevels]float64) (z [NumLevels]float64) {
+	m := weight * h.dispersion(side)
 	for l := range NumLevels {
-		r[l] = (h.total.Nominal[side][l] + together*prior[l]) / (h.total.N*nominal[l] + together)
+		beyond := h.total.Nominal[side][l]
+		share := math.Min((beyond+0.5)/(h.total.N+1), 0.45)
+		n := math.Max(beyond, h.total.N*nominal[l])
+		z[l] = (n*math.Sqrt2*math.Erfcinv(2*share) + m*prior[l]) / (n + m)
 	}
-	return r
+	return z
 }
 
 // dispersion is the variance of the blocks' exceedances over what independent
@@ -223,16 +226,11 @@ func (h *history) dispersion(side Side) float64 {
 	return math.Max(1, squares/(blocks-1))
 }
 
-// correction is what the ratios ask for: near by the levels 2 and 2.5, far by 3
-// and 4.
-func correction(ratios [NumLevels]float64) Correction {
-	var observed [NumLevels]float64 // |z| of the observed probability beyond each level
-	for l := range NumLevels {
-		p := math.Min(ratios[l]*nominal[l], 0.45)
-		observed[l] = math.Sqrt2 * math.Erfcinv(2*p)
-	}
+// correction is what the observed |z| of the levels ask for: near by 2 and 2.5,
+// far by 3 and 4.
+func correction(observed *[NumLevels]float64) Correction {
 	logs := func(a, b float64) float64 {
-		return (math.Log(nominalOf(a, &observed)/a) + math.Log(nominalOf(b, &observed)/b)) / 2
+		return (math.Log(nominalOf(a, observed)/a) + math.Log(nominalOf(b, observed)/b)) / 2
 	}
 	c := Correction{Near: bounded(logs(2, 2.5), minStep), Far: bounded(logs(3, 4), 0)}
 	// The map must rise between the two.

@@ -21,21 +21,39 @@ mp.mp.dps = 60
 half = mp.mpf(1) / 2
 
 
+def sides(at, x, up, down, last=None):
+    """Sums the probabilities below and above x from P(X = x) and the ratios of
+    neighbours: up(k) = P(k+1)/P(k), down(k) = P(k-1)/P(k). The side above is
+    1 - the rest, where that keeps 25 digits."""
+    below, term, k = mp.mpf(0), at, x
+    while k > 0 and term > below * mp.mpf(10) ** -40:
+        term *= down(k)
+        below += term
+        k -= 1
+    above = 1 - below - at
+    if above > mp.mpf(10) ** -25:
+        return above, below
+    above, term, k = mp.mpf(0), at, x
+    while (last is None or k < last) and term > above * mp.mpf(10) ** -40:
+        term *= up(k)
+        above += term
+        k += 1
+    return above, below
+
+
 def nb(mean, phi, x):
     mean, phi = mp.mpf(mean), mp.mpf(phi)
     r = 1 / phi
     p, q = r / (r + mean), mean / (r + mean)
     at = mp.exp(mp.loggamma(x + r) - mp.loggamma(r) - mp.loggamma(x + 1) + r * mp.log(p) + x * mp.log(q))
-    above = mp.betainc(x + 1, r, 0, q, regularized=True)
-    below = mp.betainc(r, x, 0, p, regularized=True) if x > 0 else mp.mpf(0)
+    above, below = sides(at, x, lambda k: q * (k + r) / (k + 1), lambda k: k / (q * (k - 1 + r)))
     return mp.log(above + at * half), mp.log(below + at * half), stats.nbinom(float(r), float(p))
 
 
 def poisson(mean, x):
     mean = mp.mpf(mean)
     at = mp.exp(x * mp.log(mean) - mean - mp.loggamma(x + 1))
-    above = mp.gammainc(x + 1, 0, mean, regularized=True)
-    below = mp.gammainc(x, mean, mp.inf, regularized=True) if x > 0 else mp.mpf(0)
+    above, below = sides(at, x, lambda k: mean / (k + 1), lambda k: k / mean)
     return mp.log(above + at * half), mp.log(below + at * half), stats.poisson(float(mean))
 
 

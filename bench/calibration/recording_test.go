@@ -14,7 +14,10 @@ import (
 	"github.com/logcluster/logcluster/cmd/logcluster/engine"
 )
 
-var show = flag.Bool("calibration", false, "print the calibration table of the recording")
+var (
+	show  = flag.Bool("calibration", false, "print the calibration table of the recording")
+	every = flag.Bool("every-row", false, "with -calibration: also the rows without enough data")
+)
 
 func read(t *testing.T) *stream.Recording {
 	t.Helper()
@@ -50,7 +53,7 @@ func TestCalibrationOnTheRecording(t *testing.T) {
 		rows := p.Rows()
 		if *show {
 			fmt.Printf("\n%s, quiet part\n", p.Name)
-			if err := WriteText(os.Stdout, rows, false); err != nil {
+			if err := WriteText(os.Stdout, rows, *every); err != nil {
 				t.Fatal(err)
 			}
 		}
