@@ -125,7 +125,7 @@ func TestUsualAgreesWithTheScore(t *testing.T) {
 		d := drawNegBinomial(t)
 		m := newGrid(4).at(d.Mean, d.Dispersion)
 		x := math.Floor(math.Exp(rapid.Float64Range(0, math.Log(1e6)).Draw(t, "x"))) - 1
-		if z := m.dist.Tails(x).corrected(in).Z(); m.usual(x, in) != (math.Abs(z) <= Exceedance) && math.Abs(math.Abs(z)-Exceedance) > 1e-6 {
+		if z := m.dist.Tails(x).Corrected(in).Z(); m.usual(x, in) != (math.Abs(z) <= Exceedance) && math.Abs(math.Abs(z)-Exceedance) > 1e-6 {
 			t.Fatalf("%+v at %v, corrected by %+v: z %v, usual %v", m.dist, x, in, z, m.usual(x, in))
 		}
 	})
@@ -137,7 +137,7 @@ func TestCorrectedTails(t *testing.T) {
 		in := [2]calibration.Correction{drawCorrection(t, "low"), drawCorrection(t, "high")}
 		d := drawNegBinomial(t)
 		x := math.Floor(math.Exp(rapid.Float64Range(0, math.Log(1e7)).Draw(t, "x"))) - 1
-		at, next := d.Tails(x).corrected(in), d.Tails(x+1).corrected(in)
+		at, next := d.Tails(x).Corrected(in), d.Tails(x+1).Corrected(in)
 		checkTails(t, d, x, at)
 		if next.Z() < at.Z()-1e-5*math.Max(1, math.Abs(at.Z())) {
 			t.Fatalf("%+v corrected by %+v: z falls from %v at %v to %v", d, in, at.Z(), x, next.Z())
