@@ -156,6 +156,16 @@ func (v visitor) Evaluate(ev *cluster.Evaluation) {
 	}
 }
 
+// familyOf tells the family of a role, "" of one that is not known.
+func familyOf(families *family.Families) func(role string) string {
+	return func(role string) string {
+		if f := families.Of(role); f != nil {
+			return f.ID
+		}
+		return ""
+	}
+}
+
 // compare holds subjects against their peers, and roles against each other, in
 // the windows that are long enough for it and not too long to be soon enough.
 func (e *Engine) compare(ev *cluster.Evaluation) []baseline.Finding {
@@ -185,14 +195,8 @@ func (e *Engine) retrain(mark int64) {
 			continue
 		}
 		families := e.families.Learn(tenant, mark, roles)
-		familyOf := func(role string) string {
-			if f := families.Of(role); f != nil {
-				return f.ID
-			}
-			return ""
-		}
-		e.baselines.SetFamilies(tenant, familyOf)
-		e.peers.SetFamilies(tenant, familyOf)
+		e.baselines.SetFamilies(tenant, familyOf(families))
+		e.peers.SetFamilies(tenant, familyOf(families))
 		if e.observer.Learned != nil {
 			e.observer.Learned(families)
 		}
@@ -260,6 +264,9 @@ func (e *Engine) Restore(s *State) error {
 	}
 	if err := e.peers.Restore(s.Peers); err != nil {
 		return fmt.Errorf("restore peers: %w", err)
+	}
+	for _, f := range s.Families.Tenants {
+		e.peers.SetFamilies(f.Tenant, familyOf(e.families.Families(f.Tenant)))
 	}
 	if err := e.book.Restore(s.Book); err != nil {
 		return err
