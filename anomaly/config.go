@@ -31,7 +31,8 @@ type Config struct {
 	MinEvents int     `yaml:"min_events"`
 	MinRatio  float64 `yaml:"min_ratio"`
 	// AbsentAfter is how long a cluster must be silent before its absence fires:
-	// longer than the restart of a component takes.
+	// longer than the restart of a component takes, with its lease and its image.
+	// Shorter is sooner, and tells of slow restarts. A window is the least.
 	AbsentAfter time.Duration `yaml:"absent_after"`
 	// ResolveAfter is how long a firing anomaly must be inconspicuous before it
 	// is resolved. What fires again within twice the cool-down needs four times as
@@ -57,7 +58,7 @@ func DefaultConfig() Config {
 		FireWithin:        10,
 		MinEvents:         5,
 		MinRatio:          1.5,
-		AbsentAfter:       15 * time.Minute,
+		AbsentAfter:       8 * time.Minute,
 		ResolveAfter:      10 * time.Minute,
 		CoolDown:          2 * time.Hour,
 		TopK:              10,

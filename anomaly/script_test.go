@@ -277,7 +277,7 @@ func (p *player) run(d time.Duration, ws []cluster.Window, found func(Result)) {
 			p.trainings = p.trainings[1:]
 		}
 		if mark := p.at - p.at%int64(p.baseline.Retrain); mark > p.mark {
-			p.store.Retrain(mark)
+			p.detector.Shifted(p.store.Retrain(mark))
 			p.mark = mark
 		}
 		p.last = p.detector.Evaluate(&cluster.Evaluation{
@@ -315,6 +315,9 @@ func (p *player) print(out *strings.Builder, a *Anomaly) {
 	fmt.Fprintf(out, ", since %s", a.StartedAt.Format("15:04:05"))
 	if !a.FiredAt.IsZero() {
 		fmt.Fprintf(out, ", fired %s", a.FiredAt.Format("15:04:05"))
+	}
+	if a.LevelShift {
+		out.WriteString(", level shift")
 	}
 	if a.Learning {
 		out.WriteString(", learning")

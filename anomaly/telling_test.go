@@ -228,7 +228,7 @@ func TestNothingIsLost(t *testing.T) {
 		p.start()
 		p.detector.SetSuppressions(sup)
 		told, unseen := make(map[string]State), make(map[string]State)
-		for range 60 {
+		for range 25 {
 			sup.until = p.at + int64(rng.IntN(3))*int64(5*time.Minute)
 			p.run(5*time.Minute, p.randomWindows(rng), func(r Result) { checkTold(rt, &r, told, unseen) })
 		}
