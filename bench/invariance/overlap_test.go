@@ -76,7 +76,7 @@ func expectations(burst func(minute int64) bool, at ...int64) map[expectation]fl
 			Resource: fingerprint.Resource{Name: fmt.Sprintf("things-%d", c%3), Object: fmt.Sprintf("object-%d", n%23)},
 			Source:   fmt.Sprintf("10.0.0.%d", n%5), Code: 200, Decision: fingerprint.DecisionAllow, Latency: 1e6,
 		}
-		w.Add(&e, prints.Of(&e), 0, 0)
+		w.Add(&e, prints.Of(&e), cluster.Origin{Offset: -1})
 	}
 	end := streamBegin + streamDays*int64(24*time.Hour)
 	for minute := streamBegin; minute < end; minute += int64(time.Minute) {

@@ -48,7 +48,7 @@ func Feed(e *engine.Engine, items []Item) {
 	for i := range items {
 		it := &items[i]
 		it.fill(&ev)
-		w.Add(&ev, it.Print, cluster.Origin{Source: int(it.Origin)})
+		w.Add(&ev, it.Print, cluster.Origin{Source: int(it.Origin), Offset: -1})
 		if i%batch == 0 {
 			e.Advance()
 		}
