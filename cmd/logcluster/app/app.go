@@ -119,6 +119,7 @@ func (a *App) buildPipeline() error {
 		p.limits.overrides = newOverrides(a.cfg.Tenants, a.cfg.Cluster.Limits, a.log, a.o.Registry)
 	}
 	p.sources = newSources(&a.cfg.Sources, everyWindows{p})
+	p.board.places = p.sources.place
 	p.keeper = &keeper{
 		every: a.cfg.State.Interval, take: p.snapshot,
 		log: a.log, metrics: newKeeperMetrics(a.o.Registry),

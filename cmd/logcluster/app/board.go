@@ -21,6 +21,7 @@ import (
 // lock is held for a copy only.
 type board struct {
 	cfg     alert.Config
+	places  alert.Places
 	limits  cluster.Limits // of a tenant that has none of its own
 	version string
 	started time.Time
@@ -155,7 +156,7 @@ func (b *board) forgotten(tenant string) {
 }
 
 func (b *board) render(a *anomaly.Anomaly, families *family.Families) web.Anomaly {
-	out := web.Anomaly{Alert: alert.From(a, b.cfg, nil), Trend: a.Trend}
+	out := web.Anomaly{Alert: alert.From(a, b.cfg, b.places), Trend: a.Trend}
 	if f := families.Of(a.Cluster.Role); f != nil {
 		out.Family = &web.FamilyRef{ID: f.ID, Name: cleaned(f.Name), Members: len(f.Members)}
 	}

@@ -188,19 +188,19 @@ func (p *pipeline) found(ev *cluster.Evaluation, r anomaly.Result) {
 	changed := make([]alert.Alert, len(r.Changes))
 	fresh := make(map[string]bool, len(r.Changes))
 	for i := range r.Changes {
-		changed[i] = alert.From(&r.Changes[i], p.render, nil)
+		changed[i] = alert.From(&r.Changes[i], p.render, p.sources.place)
 		fresh[changed[i].ID] = true
 		p.logChange(&changed[i])
 	}
 	var firing []alert.Alert
 	for i := range r.Firing {
 		if !fresh[r.Firing[i].ID] {
-			firing = append(firing, alert.From(&r.Firing[i], p.render, nil))
+			firing = append(firing, alert.From(&r.Firing[i], p.render, p.sources.place))
 		}
 	}
 	withheld := make([]alert.Alert, len(r.Withheld))
 	for i := range r.Withheld {
-		withheld[i] = alert.From(&r.Withheld[i], p.render, nil)
+		withheld[i] = alert.From(&r.Withheld[i], p.render, p.sources.place)
 	}
 	for _, o := range p.outlets {
 		o.evaluated(changed, firing, withheld)

@@ -74,6 +74,15 @@ func (s *sources) id(p partition) int {
 	return id
 }
 
+// place tells where the records of a source are: it is the [alert.Places] of the
+// service.
+func (s *sources) place(id int) (topic string, partition int32, ok bool) {
+	if id < 0 || id >= len(s.list) {
+		return "", 0, false
+	}
+	return s.list[id].Topic, s.list[id].ID, true
+}
+
 // moved notes how far a partition has been read.
 func (s *sources) moved(id int, p *kafka.Partition, now time.Time) {
 	src := &s.list[id]
