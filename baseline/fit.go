@@ -17,6 +17,8 @@ type fitter struct {
 	last int64 // cell of the last window in the baseline
 
 	others group // the like of the cluster in hand
+	// shorter are the histories of the next shorter scale, at the long scale.
+	shorter *population
 }
 
 // fit fills h's prediction.
@@ -37,12 +39,19 @@ func (f *fitter) fit(h *history) {
 	}
 	near := f.near(h)
 	weight := f.hourWeight()
+	borrowed := f.borrow(h)
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
 			continue
 		}
 		spread := h.spread[i]
 		own := f.others.levelOf(i, spread)
+		if cluster.Feature(i) == cluster.Events && borrowed.windows > 0 {
+			own = borrowed
+		} else if p.lived < leastLived[f.scale] {
+			p.counts[i] = nil
+			continue
+		}
 		mean := (near.sum[i] + weight*own.mean(float64(h.total.Sum[i]), p.lived)) / (near.windows + weight)
 		n := math.Min(p.lived+own.windows, near.windows+weight)
 		window := 1/mean + spread // the squared variation of one
@@ -56,6 +65,42 @@ func (f *fitter) fit(h *history) {
 	if h.form != nil && h.form.fit(&f.population.prior.usual[p.class], leastForm[f.scale]) {
 		p.form = h.form
 	}
+}
+
+// leastLived is from how many windows on a cluster has an opinion of its own: from
+// the first one on, but for days, of which one is like another only by a week.
+var leastLived = [cluster.NumScales]float64{cluster.Long: 2}
+
+// borrow returns the level of the events that the shorter scale knows of: all
+// that was counted before any window began that this prediction can be asked
+// about. What adds up in a day of hours is its level from the second day on, when
+// there are two days of them at the most to be drawn to.
+func (f *fitter) borrow(h *history) level {
+	if f.shorter == nil || !f.shorter.known() {
+		return level{}
+	}
+	other := f.shorter.clusters[h.key.ID]
+	if other == nil {
+		return level{}
+	}
+	// A window whose middle is in the cell begins half a window before it at most.
+	before := f.shorter.time.at(f.time.start(f.cell) - f.time.window/2)
+	sum, windows := 0.0, 0.0
+	for i := range other.cells {
+		if c := &other.cells[i]; c.Cell < before {
+			sum += float64(c.Sum[cluster.Events])
+		}
+	}
+	for _, l := range f.shorter.live.cells {
+		if l.Cell < before {
+			windows += f.shorter.live.of(other, l.Cell)
+		}
+	}
+	ratio := float64(f.time.window) / float64(f.shorter.time.window)
+	if windows < ratio {
+		return level{}
+	}
+	return level{rate: math.Max(sum/windows*ratio, minRate), windows: math.Min(windows/ratio, 2)}
 }
 
 // hourWeight is [Config.HourWeight] in windows of the scale: the configured
@@ -171,11 +216,16 @@ func (f *fitter) fitSpread(h *history) {
 	for i := range counted {
 		levels[i] = f.others.levelOf(i, typical[i])
 	}
+	known := h.prediction.lived
+	if borrowed := f.borrow(h); borrowed.windows > 0 {
+		levels[cluster.Events] = borrowed
+		known += borrowed.windows
+	}
 	next := 0
 	for _, l := range f.live.cells {
 		n := f.live.of(h, l.Cell)
-		if n <= 0 {
-			continue
+		if n <= 0 || n == known {
+			continue // nothing else to predict it from
 		}
 		for next < len(h.cells) && h.cells[next].Cell < l.Cell {
 			next++

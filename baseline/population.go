@@ -29,6 +29,9 @@ type population struct {
 	expected                    []*history
 	expectedEpoch, expectedCell int64
 
+	// shorter is the next shorter scale of the long one, else nil.
+	shorter *population
+
 	slots []sums // scratch of the fitter
 }
 
@@ -157,7 +160,7 @@ func (p *population) clip(s *Store, w *waiting) {
 func (q *Prediction) bound(counts *cluster.Counts, clipZ float64) *cluster.Counts {
 	out := *counts
 	for f := range counted {
-		if asCount(cluster.Feature(f)) {
+		if asCount(cluster.Feature(f)) && q.counts[f] != nil {
 			out[f] = uint32(q.counts[f].clipped(float64(out[f]), clipZ))
 		}
 	}
@@ -233,7 +236,7 @@ func (p *population) forget(first int64) {
 func (p *population) predict(s *Store, h *history, cell int64) *Prediction {
 	q := &h.prediction
 	if q.epoch != s.epoch || q.cell != cell {
-		f := fitter{population: p, cfg: &s.cfg, grid: s.grid, cell: cell, last: p.time.at(p.until)}
+		f := fitter{population: p, cfg: &s.cfg, grid: s.grid, cell: cell, last: p.time.at(p.until), shorter: p.shorter}
 		f.fit(h)
 		q.epoch, q.cell = s.epoch, cell
 	}

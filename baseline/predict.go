@@ -41,7 +41,7 @@ func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
 	}
 	p := &tn.scales[ev.Scale]
 	x.corrections = p.table.Corrections()
-	if p.until > 0 && !s.learning(tn, ev.End) {
+	if p.live.ever >= learningWindows && !s.learning(tn, ev.End) {
 		x.rates = &p.rates
 		x.birth = birthKind(&w.Counts, p.rates.uses[useOf(w.Cluster)] > 0)
 	}
@@ -50,6 +50,10 @@ func (s *Store) Expect(ev *cluster.Evaluation, w *cluster.Window) Expectation {
 	}
 	return x
 }
+
+// learningWindows is how many windows of a scale are learned from at least before
+// there is an opinion about what is new: a week of days.
+const learningWindows = 7
 
 // Born reports whether it is the cluster's first window.
 func (x *Expectation) Born() bool { return x.born }
@@ -79,7 +83,7 @@ func (x *Expectation) counts(f cluster.Feature, c *cluster.Counts) bool {
 	case x.prediction == nil:
 		return false
 	case asCount(f):
-		return true
+		return x.prediction.counts[f] != nil
 	default:
 		return c[cluster.Events] > 0
 	}
@@ -126,7 +130,7 @@ func (x *Expectation) UsualIn(f cluster.Feature, w *cluster.Window) bool {
 		return x.usualShare(f, x.prediction.failed, c[f], c[cluster.Events])
 	default:
 		m := x.prediction.counts[f]
-		return m.usual(float64(c[f]), x.corrections.For(f, m.stratum))
+		return m == nil || m.usual(float64(c[f]), x.corrections.For(f, m.stratum))
 	}
 }
 

@@ -52,6 +52,7 @@ func (s *Store) restore(st *TenantState) (*tenant, error) {
 		tn.scales[scale].regroup(tn.families)
 		tn.scales[scale].rates.refit(s.grid)
 	}
+	tn.link()
 	return tn, nil
 }
 

@@ -50,6 +50,7 @@ func (s *Store) Train(t *cluster.Training) {
 	if length := t.End - t.Start; p.time.window != length {
 		// Windows of another length say nothing about these.
 		*p = s.newPopulation(t.Scale, length)
+		tn.link()
 	}
 	p.take(t)
 }
@@ -61,10 +62,14 @@ func (s *Store) tenant(name string, start int64) *tenant {
 		for scale := range cluster.NumScales {
 			tn.scales[scale] = s.newPopulation(scale, 0)
 		}
+		tn.link()
 		s.tenants[name] = tn
 	}
 	return tn
 }
+
+// link lets the long scale know the medium one.
+func (tn *tenant) link() { tn.scales[cluster.Long].shorter = &tn.scales[cluster.Medium] }
 
 // Retrain lets the windows into the baselines that ended at least one window
 // length of their scale before at (Unix nanoseconds of event time), forgets what
