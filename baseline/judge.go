@@ -97,7 +97,7 @@ const storyZ = 4
 // seen it. Known clusters that are not listed had a window of zeros. While a
 // tenant is being learnt nothing is judged.
 func (p *population) calibrate(s *Store, tn *tenant, w *waiting) {
-	if p.until == 0 || s.learning(tn, w.end) {
+	if p.live.ever < learningWindows || s.learning(tn, w.end) {
 		return
 	}
 	p.table.Begin(w.start)
