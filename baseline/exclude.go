@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -25,13 +26,7 @@ func (h *history) excludes(cell int64) bool {
 // exclude keeps cells out of a history, and takes out those that are in it.
 func (p *population) exclude(h *history, s Span) {
 	h.excluded = joined(append(h.excluded, s))
-	h.cells = slices.DeleteFunc(h.cells, func(c Cell) bool {
-		out := c.Cell >= s.First && c.Cell <= s.Last
-		if out {
-			h.total.subtract(&c.Moments)
-		}
-		return out
-	})
+	h.cells.remove(s.First, s.Last, h.forgets)
 	h.spreadCell = notFitted
 }
 
@@ -65,12 +60,7 @@ func (p *population) begin(h *history, cell int64) {
 	if cell <= h.born {
 		return
 	}
-	n := 0
-	for n < len(h.cells) && h.cells[n].Cell < cell {
-		h.total.subtract(&h.cells[n].Moments)
-		n++
-	}
-	h.cells = slices.Delete(h.cells, 0, n)
+	h.cells.remove(math.MinInt64, cell-1, h.forgets)
 	h.born, h.bornInCell, h.bornSeq = cell, 0, p.live.ever
 	for i := len(p.live.cells) - 1; i >= 0 && p.live.cells[i].Cell >= cell; i-- {
 		h.bornSeq -= p.live.cells[i].Windows

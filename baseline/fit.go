@@ -86,9 +86,9 @@ func (f *fitter) borrow(h *history) level {
 	// A window whose middle is in the cell begins half a window before it at most.
 	before := f.shorter.time.at(f.time.start(f.cell) - f.time.window/2)
 	sum, windows := 0.0, 0.0
-	for i := range other.cells {
-		if c := &other.cells[i]; c.Cell < before {
-			sum += float64(c.Sum[cluster.Events])
+	for i := range other.cells.list {
+		if c := &other.cells.list[i]; c.cell < before {
+			sum += float64(c.sum[cluster.Events])
 		}
 	}
 	for _, l := range f.shorter.live.cells {
@@ -175,8 +175,8 @@ func (f *fitter) near(h *history) nearby {
 				near.before += n
 			}
 			near.windows += weight * n
-			if c := h.cell(cell); c != nil {
-				for i, v := range c.Sum {
+			if at, had := h.cells.find(cell); had {
+				for i, v := range h.cells.list[at].sum {
 					near.sum[i] += weight * float64(v)
 				}
 			}
@@ -227,14 +227,14 @@ func (f *fitter) fitSpread(h *history) {
 		if n <= 0 || n == known {
 			continue // nothing else to predict it from
 		}
-		for next < len(h.cells) && h.cells[next].Cell < l.Cell {
+		for next < h.cells.len() && h.cells.number(next) < l.Cell {
 			next++
 		}
-		own := &noCell
-		if next < len(h.cells) && h.cells[next].Cell == l.Cell {
-			own = &h.cells[next]
+		own := Cell{}
+		if next < h.cells.len() && h.cells.number(next) == l.Cell {
+			h.cells.get(next, &own)
 		}
-		f.addSpread(h, l.Cell, n, own, daily, &levels, &excess, &scale)
+		f.addSpread(h, l.Cell, n, &own, daily, &levels, &excess, &scale)
 	}
 	for i := range counted {
 		if !asCount(cluster.Feature(i)) {
@@ -249,18 +249,16 @@ func (f *fitter) fitSpread(h *history) {
 	}
 }
 
-var noCell Cell
-
 // daily returns the sums of what the cluster has lived by time of the day, first
 // those of working days, then those of weekends. It is valid until the next call.
 func (f *fitter) daily(h *history) []sums {
 	slots := int(f.time.slots())
 	f.slots = slices.Grow(f.slots[:0], 2*slots)[:2*slots]
 	clear(f.slots)
-	for i := range h.cells {
-		c := &h.cells[i]
-		s := &f.slots[f.place(c.Cell, slots)]
-		for k, v := range c.Sum {
+	for i := range h.cells.list {
+		c := &h.cells.list[i]
+		s := &f.slots[f.place(c.cell, slots)]
+		for k, v := range c.sum {
 			s.of[k] += float64(v)
 		}
 	}

@@ -1,8 +1,8 @@
 package baseline
 
 import (
+	"math"
 	"slices"
-	"sort"
 
 	"github.com/logcluster/logcluster/cluster"
 	"github.com/logcluster/logcluster/fingerprint"
@@ -72,7 +72,7 @@ type history struct {
 	born                int64
 	bornSeq, bornInCell float64
 	// cells are those with events, ascending; total is their sum.
-	cells []Cell
+	cells cells
 	total Moments
 	// excluded are the cells that are kept out, ascending and apart.
 	excluded []Span
@@ -99,41 +99,20 @@ type history struct {
 const notFitted = -1 << 62
 
 func (h *history) add(cell int64, x *cluster.Counts) {
-	h.cells = addWindow(h.cells, cell, x)
-	h.total.addWindow(x)
+	c := windowCell(cell, x)
+	h.cells.add(&c)
+	h.total.add(&c.Moments)
 }
 
-// addWindow adds a window to the last cell, or to a new one.
-func addWindow(cells []Cell, cell int64, x *cluster.Counts) []Cell {
-	n := len(cells)
-	if n == 0 || cells[n-1].Cell != cell {
-		cells = append(cells, Cell{Cell: cell})
-		n++
-	}
-	cells[n-1].addWindow(x)
-	return cells
-}
+// forgets takes a cell that is removed out of the total.
+func (h *history) forgets(c *Cell) { h.total.subtract(&c.Moments) }
 
 // expire removes the cells before first.
 func (h *history) expire(first int64) {
-	n := 0
-	for n < len(h.cells) && h.cells[n].Cell < first {
-		h.total.subtract(&h.cells[n].Moments)
-		n++
-	}
-	h.cells = slices.Delete(h.cells, 0, n)
+	h.cells.remove(math.MinInt64, first-1, h.forgets)
 	if h.run != nil {
-		old := func(c Cell) bool { return c.Cell < first }
-		h.run.as, h.run.bounded = slices.DeleteFunc(h.run.as, old), slices.DeleteFunc(h.run.bounded, old)
+		h.run.as.remove(math.MinInt64, first-1, nil)
+		h.run.bounded.remove(math.MinInt64, first-1, nil)
 	}
 	h.excluded = slices.DeleteFunc(h.excluded, func(s Span) bool { return s.Last < first })
-}
-
-// cell returns a cell, nil when the cluster had no events in it.
-func (h *history) cell(cell int64) *Cell {
-	i := sort.Search(len(h.cells), func(i int) bool { return h.cells[i].Cell >= cell })
-	if i < len(h.cells) && h.cells[i].Cell == cell {
-		return &h.cells[i]
-	}
-	return nil
 }

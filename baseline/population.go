@@ -221,7 +221,7 @@ func (p *population) forget(first int64) {
 	}
 	p.order = slices.DeleteFunc(p.order, func(h *history) bool {
 		h.expire(first)
-		if len(h.cells) == 0 && len(h.excluded) == 0 && h.run == nil {
+		if h.cells.len() == 0 && len(h.excluded) == 0 && h.run == nil {
 			delete(p.clusters, h.key.ID)
 			p.rates.retire(useOf(h.key))
 			return true

@@ -105,7 +105,7 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 	}
 	h := &history{
 		key: key, born: st.Born, bornSeq: st.BornSeq, bornInCell: st.BornInCell,
-		cells: slices.Clone(st.Cells), excluded: slices.Clone(st.Excluded),
+		cells: restored(st.Cells), excluded: slices.Clone(st.Excluded),
 		spread: [counted]float64(st.Spread), spreadCell: st.SpreadCell, beyond: st.Beyond,
 	}
 	if u := st.Run; u != nil {
@@ -115,7 +115,7 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 		h.run = &run{
 			since: u.Since, first: u.First, seq: u.Seq, inCell: u.InCell,
 			up: [counted]uint32(u.Up), down: [counted]uint32(u.Down),
-			as: slices.Clone(u.As), bounded: slices.Clone(u.Bounded), waits: u.Waits,
+			as: restored(u.As), bounded: restored(u.Bounded), waits: u.Waits,
 		}
 	}
 	if f := st.Form; f != nil {
@@ -132,8 +132,8 @@ func (st *HistoryState) history(keys map[fingerprint.ID]*fingerprint.ClusterKey)
 	}
 	h.prediction.class = classOf(key)
 	h.prediction.epoch = -1
-	for i := range h.cells {
-		h.total.add(&h.cells[i].Moments)
+	for i := range st.Cells {
+		h.total.add(&st.Cells[i].Moments)
 	}
 	return h, nil
 }

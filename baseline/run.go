@@ -18,9 +18,9 @@ type run struct {
 	seq, inCell float64
 	// up and down count the windows that were clipped, by feature.
 	up, down [counted]uint32
-	// as are the windows as they were, bounded as they teach; bounded is nil in a
+	// as are the windows as they were, bounded as they teach; bounded is empty in a
 	// run that has to wait for a verdict.
-	as, bounded []Cell
+	as, bounded cells
 	waits       bool
 }
 
@@ -60,9 +60,11 @@ func (r *row) taught() *cluster.Counts {
 }
 
 func (u *run) add(cell int64, r *row) {
-	u.as = addWindow(u.as, cell, &r.counts)
+	as := windowCell(cell, &r.counts)
+	u.as.add(&as)
 	if !u.waits {
-		u.bounded = addWindow(u.bounded, cell, r.taught())
+		bounded := windowCell(cell, r.taught())
+		u.bounded.add(&bounded)
 	}
 	if r.bounded == nil {
 		return
@@ -113,7 +115,7 @@ func (p *population) settleRuns(s *Store, tn *tenant, at int64) (shifts []Shift)
 			return false
 		}
 		if guarded(h.key) {
-			u.waits, u.bounded = true, nil
+			u.waits, u.bounded = true, cells{}
 			return false
 		}
 		shift := Shift{
@@ -144,7 +146,7 @@ func (p *population) abandon(h *history) {
 		p.exclude(h, Span{First: u.first, Last: p.time.at(p.until - 1)})
 		return
 	}
-	h.merge(u.bounded)
+	h.merge(&u.bounded)
 }
 
 // accept ends a run with its windows as they were, and begins the history at a
@@ -152,7 +154,7 @@ func (p *population) abandon(h *history) {
 func (p *population) accept(h *history, cell int64) {
 	if u := h.run; u != nil {
 		h.run = nil
-		h.merge(u.as)
+		h.merge(&u.as)
 	}
 	h.form = nil
 	p.begin(h, cell)
@@ -170,14 +172,11 @@ func (tn *tenant) restart(above cluster.Scale, id fingerprint.ID, since int64) {
 }
 
 // merge adds cells that are not before the last one.
-func (h *history) merge(cells []Cell) {
-	for i := range cells {
-		c := &cells[i]
+func (h *history) merge(from *cells) {
+	var c Cell
+	for i := range from.list {
+		from.get(i, &c)
 		h.total.add(&c.Moments)
-		if n := len(h.cells); n > 0 && h.cells[n-1].Cell == c.Cell {
-			h.cells[n-1].Moments.add(&c.Moments)
-		} else {
-			h.cells = append(h.cells, *c)
-		}
+		h.cells.add(&c)
 	}
 }

@@ -128,7 +128,7 @@ func (p *population) snapshot() PopulationState {
 	for _, h := range p.order {
 		hs := HistoryState{
 			Cluster: h.key.ID, Born: h.born, BornSeq: h.bornSeq, BornInCell: h.bornInCell,
-			Cells: slices.Clone(h.cells), Excluded: slices.Clone(h.excluded),
+			Cells: h.cells.snapshot(), Excluded: slices.Clone(h.excluded),
 			Spread: slices.Clone(h.spread[:]), SpreadCell: h.spreadCell, Beyond: h.beyond,
 		}
 		if h.run != nil {
@@ -154,7 +154,7 @@ func (f *Form) clone() *Form {
 func (u *run) snapshot() *RunState {
 	return &RunState{
 		Since: u.since, First: u.first, Seq: u.seq, InCell: u.inCell, Up: slices.Clone(u.up[:]), Down: slices.Clone(u.down[:]),
-		As: slices.Clone(u.as), Bounded: slices.Clone(u.bounded), Waits: u.waits,
+		As: u.as.snapshot(), Bounded: u.bounded.snapshot(), Waits: u.waits,
 	}
 }
 

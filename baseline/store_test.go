@@ -284,8 +284,8 @@ func TestHistoryIsForgotten(t *testing.T) {
 	}
 	h := tn.clusters[2]
 	var total Moments
-	for i := range h.cells {
-		total.add(&h.cells[i].Moments)
+	for _, c := range h.cells.snapshot() {
+		total.add(&c.Moments)
 	}
 	if total != h.total {
 		t.Errorf("the total %+v is not the sum of the cells %+v", h.total, total)
