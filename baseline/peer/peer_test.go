@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -359,12 +360,24 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// BenchmarkJudge is one evaluation of the medium scale. The memory of a member
+// is all that a store keeps (two waiting windows, groups, the scene that is
+// reused) over the members.
 func BenchmarkJudge(b *testing.B) {
 	for _, size := range []struct{ roles, subjects int }{{50, 10}, {500, 10}} {
 		b.Run(fmt.Sprintf("subjects=%d", size.roles*size.subjects), func(b *testing.B) {
+			before := heap()
 			w, s := newWorld(1, size.roles, size.subjects), New(DefaultConfig())
 			s.SetFamilies("t", familyOf)
 			end := w.live(s, 24)
+			perMember := float64(heap()-before) / float64(len(s.tenants["t"].members))
 			ev := evaluation(end+hour/2, hour, w.hour(), plain)
 			s.Judge(ev)
 			b.ReportAllocs()
@@ -372,6 +385,7 @@ func BenchmarkJudge(b *testing.B) {
 				s.Judge(ev)
 			}
 			b.ReportMetric(float64(len(s.scene.acts)), "acts")
+			b.ReportMetric(perMember, "B/member")
 		})
 	}
 }
