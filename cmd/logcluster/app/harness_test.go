@@ -190,8 +190,8 @@ func testLogger(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// offsets are what a record of Kafka has and one of a file has not.
-var offsets = regexp.MustCompile(`"offset":\d+,`)
+// places are what a record of Kafka has and one of a file has not.
+var places = regexp.MustCompile(`"topic":"[^"]*",|"partition":\d+,|"offset":\d+,`)
 
 // upTo returns the JSON lines of alerts whose window ended at or before the
 // time, sorted.
@@ -204,7 +204,7 @@ func upTo(t testing.TB, lines []string, end time.Time) []string {
 			t.Fatal(err)
 		}
 		if !a.WindowEnd.After(end) {
-			out = append(out, offsets.ReplaceAllString(line, ""))
+			out = append(out, places.ReplaceAllString(line, ""))
 		}
 	}
 	slices.Sort(out)
