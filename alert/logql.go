@@ -22,6 +22,9 @@ import (
 // that it finds them: every string is quoted to harmless ASCII.
 func auditQuery(selector string, a *anomaly.Anomaly) string {
 	q := query{selector: selector}
+	if a.Summary {
+		return q.String() + timeRange(a)
+	}
 	q.stage()
 	q.resource(a.Cluster)
 	if m := verbMatcher(a.Cluster); m != "" {
@@ -36,7 +39,12 @@ func auditQuery(selector string, a *anomaly.Anomaly) string {
 	if len(a.Features) > 0 {
 		q.outcome(a.Features[0])
 	}
-	return q.String() + " # from " + a.WindowStart.UTC().Format(time.RFC3339) + " to " + a.WindowEnd.UTC().Format(time.RFC3339)
+	return q.String() + timeRange(a)
+}
+
+// timeRange is the comment that says a query's time range.
+func timeRange(a *anomaly.Anomaly) string {
+	return " # from " + a.WindowStart.UTC().Format(time.RFC3339) + " to " + a.WindowEnd.UTC().Format(time.RFC3339)
 }
 
 // HistoryQuery is the LogQL query for logcluster's own lines about an alert in

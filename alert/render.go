@@ -93,6 +93,9 @@ func From(a *anomaly.Anomaly, c Config, places Places) Alert {
 		Partial:       partial(a.PartialSources),
 	}
 	out.Summary = summarize(&out)
+	if a.Summary {
+		out.Summary = summarizeCut(&out)
+	}
 	out.LogQL = auditQuery(c.AuditSelector, a)
 	return out
 }

@@ -105,7 +105,7 @@ func (j *judging) present(w *cluster.Window) {
 		o, _ := x.Opinion(s.Driver, w)
 		s.Observed, s.Expected = o.Observed, o.Expected
 		s.enough = j.enough(&o, s.Up, w.Counts[cluster.Events])
-		s.account.Features = explain(&x, w, nil, &s.Verdict, j.ev)
+		s.account.explain(&x, w, nil, &s.Verdict, j.ev)
 	}
 	j.combine(&c)
 }

@@ -60,15 +60,17 @@ func (v *Verdict) alone(tests int) float64 {
 	return baseline.Combine(v.LogP, tests)
 }
 
-// explain returns the features that are beyond the exceedance, most deviating
-// first, and at least the driver.
-func explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, v *Verdict, ev *cluster.Evaluation) []Feature {
-	var out []Feature
+// explain notes the features that are beyond the exceedance, most deviating first,
+// and at least the driver.
+func (a *Account) explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Finding, v *Verdict, ev *cluster.Evaluation) {
 	add := func(o *baseline.Opinion, subject string) {
+		if o.Feature == v.Driver {
+			a.Extrapolated = o.Extrapolated
+		}
 		if o.Feature != v.Driver && math.Abs(o.Z) <= baseline.Exceedance {
 			return
 		}
-		out = append(out, Feature{
+		a.Features = append(a.Features, Feature{
 			Name: featureNames[o.Feature], Scale: ev.Scale, Window: length(ev), Observed: o.Observed, Expected: o.Expected,
 			Low: o.Low, High: o.High, Z: o.Z, LogP: o.LogP, Subject: subject,
 		})
@@ -84,13 +86,7 @@ func explain(x *baseline.Expectation, w *cluster.Window, findings []baseline.Fin
 	for i := range findings {
 		add(&findings[i].Opinion, findings[i].Subject)
 	}
-	return ordered(out)
-}
-
-// ordered sorts features, most deviating first.
-func ordered(features []Feature) []Feature {
-	slices.SortStableFunc(features, func(a, b Feature) int { return cmp.Compare(math.Abs(b.Z), math.Abs(a.Z)) })
-	return features
+	slices.SortStableFunc(a.Features, func(a, b Feature) int { return cmp.Compare(math.Abs(b.Z), math.Abs(a.Z)) })
 }
 
 // FeatureName is the name of a feature in what leaves the system.

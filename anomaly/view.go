@@ -135,7 +135,7 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 		if r := n.recent[w.Cluster.ID]; r != nil {
 			usual = &r.Usual
 		}
-		h.Features = explain(&x, w, findings, &v, n.ev)
+		h.explain(&x, w, findings, &v, n.ev)
 		h.findingsOf(findings)
 		n.recount(&h.Account, w, &h.Verdict, usual, n.ev.Start, n.ev.End)
 	}
@@ -175,7 +175,9 @@ func (n *noting) absent(a *baseline.Absent) {
 // missing is the account of a silence.
 func (d *Detector) missing(a *baseline.Absent, r *Recent, v *Verdict, ev *cluster.Evaluation) Account {
 	began := r.End - d.tenant(ev.Tenant).window // the last event was in the first pane of the last window with events
-	return Account{Features: explain(&a.Expectation, &nothing, nil, v, ev), Subjects: r.Usual.top(), BeganAt: max(began, 0)}
+	account := Account{Subjects: r.Usual.top(), BeganAt: max(began, 0)}
+	account.explain(&a.Expectation, &nothing, nil, v, ev)
+	return account
 }
 
 // tests notes whether the longest silence that is looked at could fire at a scale.
