@@ -83,13 +83,13 @@ func rename(items []stream.Item) {
 // called. Sums over clusters run in the order of their ids, which are hashes of the
 // names: so they may round differently, and scores agree to 1e-9 instead of bit for
 // bit. Of two subjects that are equally active the first by name is the one that a
-// story is about: so in one evaluation in a hundred clusters may have joined another
-// one.
+// story is about, and decides what joins it: so in one evaluation in twenty other
+// clusters may be part of a story, or stand by themselves, with the same scores.
 func TestNamesDoNotMatter(t *testing.T) {
 	cfg, items := evening(t)
 	before := run(cfg, items)
 	rename(items)
-	same(t, before, run(cfg, items), 1e-9, 1, len(before.steps)/100)
+	same(t, before, run(cfg, items), 1e-9, 1, len(before.steps)/20)
 }
 
 // scaled multiplies every duration of a configuration.
