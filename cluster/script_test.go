@@ -260,6 +260,9 @@ func (s *script) windows(windows []Window) {
 		if w.Fresh != (Counts{}) {
 			fmt.Fprintf(&s.out, "; fresh:%s", nonZero(w.Fresh))
 		}
+		if w.Either != 0 {
+			fmt.Fprintf(&s.out, "; stayed: %d of %d", w.Stayed, w.Either)
+		}
 		if top := w.AppendTop(nil, BySubject, TopSubjects); len(top) > 0 {
 			fmt.Fprintf(&s.out, "; top: %v", top)
 		}

@@ -9,9 +9,10 @@
 // passes the end of a pane, the pane is closed: its partials are admitted under
 // the tenant's budgets in (tenant, cluster id) order, looked up in the memory
 // of what was seen before, and added to the sliding sums of their clusters,
-// from which they are subtracted again when the window has moved on. Nothing
-// depends on the order in which sources were interleaved, nor on how often
-// Advance was called.
+// from which they are subtracted again when the window has moved on. The longer
+// scales are added up from those partials a step at a time (see span): they cost
+// no time an event, and memory by the step. Nothing depends on the order in which
+// sources were interleaved, nor on how often Advance was called.
 package cluster
 
 import "github.com/logcluster/logcluster/fingerprint"
@@ -81,12 +82,16 @@ type Shape struct {
 	// Latency are the moments of the latency where it is known.
 	Latency Latencies
 	// TopObject and TopSubject are the events of the most active object and
-	// subject.
+	// subject: at the longer scales of those that were among the 16 most active
+	// ones of a step (at the medium scale, of all subjects), at every scale of
+	// those that [Config].MaxDistinct has room for. So they are never too high.
 	TopObject, TopSubject uint32
 	// Stayed is how many of the window's subjects were active in the window
 	// before (the one that ended where this one begins) too, and Either how many
 	// were active in one of the two: Stayed / Either is the Jaccard overlap.
-	// Both are zero where the window before is not known.
+	// Late events are not in them. Both are zero where the window before is not
+	// known: at the short scale, whose subjects are not kept for so long, and
+	// when the source was not alive for most of it.
 	Stayed, Either uint32
 }
 
@@ -184,7 +189,8 @@ type Evaluation struct {
 	Scale      Scale
 	Start, End int64 // Unix nanoseconds, End exclusive
 	// Partial names the sources that were left out of a part of the window
-	// because they stalled, ascending; nil for a complete window.
+	// because they stalled, ascending; nil for a complete window. At the longer
+	// scales a window is complete that lacks no more than one of its steps.
 	Partial []string
 	// Windows are in ascending order of cluster id. Clusters without events
 	// are not listed. The slice is valid until the visit returns.
@@ -194,7 +200,7 @@ type Evaluation struct {
 // Training is one finalised, non-overlapping window of a tenant, corrected by
 // late events inside the grace: what baselines are fitted to. Clusters without
 // events are not listed: they had a window of zeros. It is as long as an
-// Evaluation's window.
+// Evaluation's window of the same scale.
 type Training struct {
 	Tenant     string
 	Scale      Scale
@@ -202,8 +208,10 @@ type Training struct {
 	// Incomplete marks a window that lacks events for a reason that says
 	// nothing about the clusters: it began before the first event (or before
 	// the first one after a gap longer than [Config.MaxGap]), its end is
-	// inside such a gap, or a stalled source was left out of it. It is handed
-	// out so that the sums are right; it is no good for fitting.
+	// inside such a gap, or a stalled source was left out of it. At the longer
+	// scales one that lacks no more than a step of it in all is complete: a day
+	// is not lost by an outage of half an hour. It is handed out so that the
+	// sums are right; it is no good for fitting.
 	Incomplete bool
 	// Windows are in ascending order of cluster id; Fresh and Detail are not
 	// set. The slice is valid until the visit returns.
@@ -212,8 +220,9 @@ type Training struct {
 
 // Visitor receives what a watermark closes, in the order in which it falls due
 // in event time: an Evaluation at its End, a Training at its End plus
-// [Config.Grace]. At equal time trainings come first, then evaluations, each
-// with tenants in ascending order. What it is given is valid until it returns.
+// [Config.Grace]. At equal time trainings come first, from the short scale to the
+// long, then evaluations, from the long scale to the short, each with tenants in
+// ascending order. What it is given is valid until it returns.
 // It must not call back into the [Windows] that calls it, except to rank
 // subjects.
 type Visitor interface {
