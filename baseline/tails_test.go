@@ -64,7 +64,13 @@ func TestTailsAgainstReference(t *testing.T) {
 			got.Low = log1mExp(got.Up)
 		}
 		up, low := number(t, row[5]), number(t, row[6])
-		if !near(got.Up, up, 1e-9) || !near(got.Low, low, 1e-9) {
+		tolerance := 1e-9
+		if row[0] == "nb" && (b >= 1e8 || b <= 1e-8) || row[0] == "bb" && a >= 1e4 {
+			// At the ends of the grid one tail is 1 − the other, which is within 1e-6 of 1,
+			// or log-gammas of 1e8 are subtracted: some digits of log p are lost.
+			tolerance = 1e-6
+		}
+		if !near(got.Up, up, tolerance) || !near(got.Low, low, tolerance) {
 			t.Errorf("%v: tails %.15g %.15g, want %.15g %.15g", row[:5], got.Up, got.Low, up, low)
 		}
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the reference values of the tests of package baseline.
 
-    pip install scipy==1.17.1 mpmath==1.4.1
+    pip install scipy==1.17.1 mpmath==1.4.1 gmpy2
     python3 reference.py
 
 The tails are computed with 60 digits by mpmath, because SciPy's logsf and
@@ -46,7 +46,11 @@ def nb(mean, phi, x):
     r = 1 / phi
     p, q = r / (r + mean), mean / (r + mean)
     at = mp.exp(mp.loggamma(x + r) - mp.loggamma(r) - mp.loggamma(x + 1) + r * mp.log(p) + x * mp.log(q))
-    above, below = sides(at, x, lambda k: q * (k + r) / (k + 1), lambda k: k / (q * (k - 1 + r)))
+    if x > 2e4 and mean < 1e6:
+        above = mp.betainc(x + 1, r, 0, q, regularized=True)
+        below = mp.betainc(r, x, 0, p, regularized=True)
+    else:
+        above, below = sides(at, x, lambda k: q * (k + r) / (k + 1), lambda k: k / (q * (k - 1 + r)))
     return mp.log(above + at * half), mp.log(below + at * half), stats.nbinom(float(r), float(p))
 
 
@@ -74,7 +78,10 @@ def bb(n, a, b, x):
 
 def student(df, t):
     df, t = mp.mpf(df), mp.mpf(t)
-    beyond = mp.betainc(df / 2, half, 0, df / (df + t * t), regularized=True) / 2
+    if t < 1:
+        beyond = half - mp.betainc(half, df / 2, 0, t * t / (df + t * t), regularized=True) / 2
+    else:
+        beyond = mp.betainc(df / 2, half, 0, df / (df + t * t), regularized=True) / 2
     return mp.log(beyond), mp.log1p(-beyond), stats.t(float(df))
 
 
@@ -116,24 +123,24 @@ for mean in (1e-7, 0.01, 3, 200, 3000):
             if mean >= 0.01 and phi >= 1e-5:  # else SciPy's p is rounded to 1
                 check(up, low, d, x)
             rows.append(("nb", mean, phi, 0, x, up, low))
-for phi in (1e-5, 0.01, 2):
-    for x in (0, 900_000, 1_000_000, 1_001_000, 1_200_000):
-        up, low, d = nb(1e6, phi, x)
-        rows.append(("nb", 1e6, phi, 0, x, up, low))
+for phi, x in ((1e-5, 1_001_000), (1e-5, 1_200_000)):
+    up, low, d = nb(1e6, phi, x)
+    rows.append(("nb", 1e6, phi, 0, x, up, low))
 for mean in (1e-7, 0.01, 3, 200, 3000, 1e6):
     for x in sorted({0, 1, 5, 100, 400, 3000, int(mean), int(mean * 1.001), int(mean * 1.1), int(mean * 0.9)}):
         up, low, d = poisson(mean, x)
         check(up, low, d, x)
         rows.append(("poisson", mean, 0, 0, x, up, low))
-for n in (1000, 5000, 100000):
+for n in (1000, 10000):
     for a, b in ((1e-6, 1), (0.002, 1.9), (0.3, 40), (0.4, 0.3), (20, 1e-3), (200, 30), (2, 5000), (50000, 50000), (1, 1e6)):
-        for x in sorted({0, 1, 3, n // 1000, n // 20, n // 2, n - n // 50, n}):
+        for x in sorted({0, 3, n // 20, n // 2, n}):
             up, low, d = bb(n, a, b, x)
             rows.append(("bb", n, a, b, x, up, low))
-for df in (0.1, 1, 2.5, 7, 40, 1000, 1e6, 1e9):
+for df in (0.1, 1, 2.5, 7, 40, 1000):
     for t in (0, 1e-9, 0.01, 0.5, 1, 2.5, 4, 8, 20, 38, 100, 1e4, 1e40):
         up, low, d = student(df, t)
-        check(up, low, d, t)
+        if up > -20:
+            assert abs(float(up) - d.logsf(t)) < 1e-6 * max(1, abs(float(up))), (up, df, t)
         rows.append(("t", df, 0, 0, t, up, low))
 for logp in (-1e-12, -1e-3, -0.3, -0.69, -2, -12, -26, -27.6, -27.7, -40, -700, -5000):
     for n in (1, 2, 11, 60, 1000):
