@@ -14,11 +14,12 @@ type cells struct {
 	wide []wide
 }
 
-// narrow is a cell: 48 bytes.
+// narrow is a cell: 40 bytes. A history has some thousand cells at most (60 days
+// of windows of a minute), and a cell some windows.
 type narrow struct {
 	cell    int64
-	windows uint32
-	wide    uint32 // place in cells.wide, counted from 1; 0 for one window
+	windows uint16
+	wide    uint16 // place in cells.wide, counted from 1; 0 for one window
 	sum     [counted]uint32
 }
 
@@ -79,7 +80,7 @@ func (c *cells) add(x *Cell) {
 // put writes a cell of at least as many windows as the one there has.
 func (c *cells) put(i int, x *Cell) {
 	n := &c.list[i]
-	n.windows = uint32(x.Windows)
+	n.windows = uint16(x.Windows)
 	for f, v := range x.Sum {
 		n.sum[f] = uint32(v)
 	}
@@ -88,7 +89,7 @@ func (c *cells) put(i int, x *Cell) {
 	}
 	if n.wide == 0 {
 		c.wide = append(withRoom(c.wide), wide{})
-		n.wide = uint32(len(c.wide))
+		n.wide = uint16(len(c.wide))
 	}
 	c.wide[n.wide-1] = wide{square: x.Square, deniedEvents: x.DeniedEvents, failedEvents: x.FailedEvents}
 }
@@ -125,7 +126,7 @@ func (c *cells) remove(first, last int64, removed func(*Cell)) {
 			// In ascending order too: it is never written over before it is read.
 			c.wide[kept] = c.wide[n.wide-1]
 			kept++
-			n.wide = uint32(kept)
+			n.wide = uint16(kept)
 		}
 	}
 	c.wide = c.wide[:kept]
