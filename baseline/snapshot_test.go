@@ -28,7 +28,8 @@ type world struct {
 func newWorld(seed uint64) *world {
 	cfg := DefaultConfig()
 	cfg.Learning = time.Hour
-	cfg.History = 3 * time.Hour
+	cfg.History = 12 * time.Hour
+	cfg.LevelShiftAfter = 30 * time.Minute
 	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), store: New(cfg), at: origin}
 	for id := range uint64(12) {
 		w.keys = append(w.keys, key(id+1))
@@ -51,32 +52,71 @@ func (w *world) windows(start int64, salt uint64) []cluster.Window {
 			c[cluster.Denied] = c[cluster.Events] / 2
 			c[cluster.NewSubjectSources] = 1
 		}
-		ws = append(ws, cluster.Window{Cluster: k, FirstPane: origin + int64(i)*int64(20*time.Minute), Counts: c})
+		ws = append(ws, cluster.Window{
+			Cluster: k, FirstPane: origin + int64(i)*int64(20*time.Minute), Counts: c, Shape: shapeOf(rng, c[cluster.Events]),
+		})
 	}
 	return ws
 }
 
-// step advances one slide: retrain, train and evaluate where they fall due.
-func (w *world) step(salt func(start int64) uint64) {
-	w.at += slide
-	if start := w.at - grace - window; start >= origin && (start-origin)%window == 0 {
-		w.store.Train(training(start, w.windows(start, salt(start))...))
+// shapeOf makes a shape of so many events.
+func shapeOf(rng *rand.Rand, events uint32) cluster.Shape {
+	var x cluster.Shape
+	for range events {
+		x.Verbs[rng.IntN(3)]++
+		x.Outcomes[rng.IntN(10)/9]++
+		log := uint64(2000 + rng.IntN(1000))
+		x.Latency.N++
+		x.Latency.Sum += log
+		x.Latency.Square += log * log
 	}
-	if mark := w.at - w.at%int64(10*time.Minute); mark > w.last {
-		w.store.Retrain(mark)
-		w.last = mark
-	}
-	ev := evaluation(w.at, w.windows(w.at-window, 99)...)
-	w.scores = w.scores[:0]
+	x.TopObject = 1 + uint32(rng.IntN(int(events)))
+	x.TopSubject = 1 + uint32(rng.IntN(int(events)))
+	x.Either = 5
+	x.Stayed = uint32(rng.IntN(6))
+	return x
+}
+
+// ask evaluates, asks for everything and keeps the answers.
+func (w *world) ask(scale cluster.Scale, length int64) {
+	ev := evaluation(w.at, w.windows(w.at-length, 99)...)
+	ev.Scale, ev.Start = scale, w.at-length
 	for i := range ev.Windows {
 		x := w.store.Expect(ev, &ev.Windows[i])
-		for f := range cluster.NumFeatures {
+		for f := range cluster.AllFeatures {
 			if o, ok := x.Opinion(f, &ev.Windows[i]); ok {
 				w.scores = append(w.scores, o.Z, o.LogP, o.Expected, o.Low, o.High)
 			}
 		}
 	}
 	w.store.Missing(ev, func(a *Absent) { w.scores = append(w.scores, a.Tails(2).Z()) })
+}
+
+// spans are the lengths of the windows of each scale: shorter than by default, so
+// that there are some in what a test can play.
+var spans = [cluster.NumScales]int64{window, 4 * window, 12 * window}
+
+// step advances one slide: retrain, train and evaluate where they fall due.
+func (w *world) step(salt func(start int64) uint64) {
+	w.at += slide
+	for scale, length := range spans {
+		if start := w.at - grace - length; start >= origin && (start-origin)%length == 0 {
+			t := training(start, w.windows(start, salt(start+length))...)
+			t.Scale, t.End = cluster.Scale(scale), start+length
+			w.store.Train(t)
+		}
+	}
+	if mark := w.at - w.at%int64(10*time.Minute); mark > w.last {
+		w.store.SetFamilies("t", func(role string) string { return role[:len(role)-1] })
+		w.store.Retrain(mark)
+		w.last = mark
+	}
+	w.scores = w.scores[:0]
+	for scale, length := range spans {
+		if w.at-length >= origin {
+			w.ask(cluster.Scale(scale), length)
+		}
+	}
 }
 
 func noSalt(int64) uint64 { return 0 }
@@ -120,22 +160,27 @@ func TestNoScoredWindowIsInItsOwnBaseline(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		steps := rapid.IntRange(20, 600).Draw(t, "steps")
+		scale := cluster.Scale(rapid.IntRange(0, int(cluster.Long)).Draw(t, "scale"))
+		length := spans[scale]
 		tested := origin + int64(steps)*slide
 		a, b := newWorld(seed), newWorld(seed)
 		for range steps {
 			a.step(noSalt)
-			b.step(func(start int64) uint64 {
-				if start+window > tested-window {
+			b.step(func(end int64) uint64 {
+				if end > tested-length {
 					return 7
 				}
 				return 0
 			})
 		}
+		a.scores, b.scores = nil, nil
+		a.ask(scale, length)
+		b.ask(scale, length)
 		if !slices.Equal(a.scores, b.scores) {
 			t.Fatalf("the window that ends at step %d is judged by itself", steps)
 		}
-		if until := a.store.Until("t"); until > tested-window {
-			t.Fatalf("the baseline reaches to %v after the window's start", time.Duration(until-tested+window))
+		if tn := a.store.tenants["t"]; tn != nil && tn.scales[scale].until > tested-length {
+			t.Fatalf("the baseline reaches to %v after the window's start", time.Duration(tn.scales[scale].until-tested+length))
 		}
 	})
 }
