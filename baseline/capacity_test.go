@@ -2,7 +2,6 @@ package baseline
 
 import (
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -134,8 +133,14 @@ func TestMemoryOfACluster(t *testing.T) {
 }
 
 // BenchmarkFiftyThousand is a retrain, and all the fits that follow when every
-// cluster is asked at every scale, with a week of history.
+// cluster is asked at every scale, with a week of history. It takes minutes to
+// play that week:
+//
+//	go test ./baseline -run XXX -bench FiftyThousand -benchtime 3x
 func BenchmarkFiftyThousand(b *testing.B) {
+	if testing.Short() {
+		b.Skip("plays a week of 50,000 clusters: skipped by -short")
+	}
 	const clusters = 50_000
 	busy := func(i int, start, length int64) uint32 {
 		if i%10 != 0 && (int(start/length)+i)%12 != 0 {
@@ -157,5 +162,4 @@ func BenchmarkFiftyThousand(b *testing.B) {
 	if n := len(tn.scales[cluster.Short].order); n != clusters {
 		b.Fatalf("%d clusters are known", n)
 	}
-	slices.Reverse(c.keys)
 }
