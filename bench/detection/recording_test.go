@@ -53,11 +53,13 @@ func TestDetectionOnTheRecording(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%.2f %% of the windows exceed\n%s", 100*exceeded, text.String())
-			if report.Found < 12 || report.FalsePerDay.Value > 10 {
+			if report.Found < 12 || report.FalsePerDay.Value > 6 {
 				t.Errorf("%d incidents found, %.1f false alerts a day", report.Found, report.FalsePerDay.Value)
 			}
-			// Nominally 1.24 %.
-			if exceeded < 0.004 || exceeded > 0.03 {
+			// Nominally 1.24 % of all windows, those without events included, of
+			// which only the unusual ones are counted here. What each feature of
+			// all windows is like, bench/calibration holds to.
+			if exceeded < 0.004 || exceeded > 0.05 {
 				t.Errorf("%.2f %% of the windows exceed", 100*exceeded)
 			}
 		})

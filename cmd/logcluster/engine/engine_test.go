@@ -12,6 +12,7 @@ import (
 // Of a tenant that is gone for long, nothing stays anywhere.
 func TestTenantsAreForgotten(t *testing.T) {
 	cfg := DefaultConfig()
+	cfg.Cluster.MediumWindow, cfg.Cluster.LongWindow = 0, 0 // a day is longer than this test
 	cfg.Cluster.SeenFor = 2 * time.Hour
 	var gone []string
 	e := New(cfg, fingerprint.Always(nil), Observer{Forgotten: func(tenant string) { gone = append(gone, tenant) }})
