@@ -103,7 +103,7 @@ func (a *App) buildPipeline() error {
 		recorded: a.o.Recorded,
 	}
 	p.engine = engine.New(a.cfg.engine(), policies, engine.Observer{
-		Found: p.found, Learned: p.board.learned, Compared: p.board.compared, Forgotten: p.board.forgotten,
+		Found: p.found, Learned: p.board.learned, Compared: p.board.compared, Calibrated: p.board.calibrated, Forgotten: p.board.forgotten,
 	})
 	p.verdicts = newVerdicts(a.cfg.Verdicts, p.engine.Book())
 	if second != nil {
@@ -124,7 +124,7 @@ func (a *App) buildPipeline() error {
 		every: a.cfg.State.Interval, take: p.snapshot,
 		log: a.log, metrics: newKeeperMetrics(a.o.Registry),
 	}
-	a.o.Registry.MustRegister(&boardCollector{board: p.board, maxSeries: maxAnomalySeries})
+	a.o.Registry.MustRegister(&boardCollector{board: p.board, maxSeries: maxAnomalySeries, maxCalibration: maxCalibrationSeries})
 	a.pipeline = p
 	return nil
 }
@@ -133,8 +133,12 @@ func (a *App) buildPipeline() error {
 // flushed before every snapshot, so that little is left.
 const drainTimeout = 3 * time.Second
 
-// maxAnomalySeries bounds the anomalies that are exported, over all tenants.
-const maxAnomalySeries = 500
+// maxAnomalySeries bounds the anomalies that are exported, over all tenants, and
+// maxCalibrationSeries what is exported of the calibration: about 60 of a tenant.
+const (
+	maxAnomalySeries     = 500
+	maxCalibrationSeries = 3000
+)
 
 // buildSinks makes what is configured of Alertmanager, Loki and the two topics.
 func (a *App) buildSinks() error {

@@ -10,6 +10,7 @@ import (
 	"github.com/logcluster/logcluster/alert"
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/anomaly/verdict"
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
@@ -61,6 +62,12 @@ type standing struct {
 	evaluations, evaluated, exceedances uint64
 	// fired and resolved count changes since the process started.
 	fires, resolves uint64
+	// shifts are those of resolves that were accepted as the new usual, and cuts
+	// those that fired and were not told, because there were too many more
+	// unlikely ones.
+	shifts, cuts uint64
+	// calibration are the rows that are exported.
+	calibration []calibration.Row
 }
 
 func newBoard(cfg *Config, version string, recorded bool, now time.Time) *board {
@@ -110,7 +117,15 @@ func (b *board) show(ev *cluster.Evaluation, r *anomaly.Result, learned int64) {
 			continue
 		}
 		s.resolves++
+		if r.Changes[i].LevelShift {
+			s.shifts++
+		}
 		s.resolved = slices.Insert(s.resolved, 0, b.render(&r.Changes[i], s.families))
+	}
+	for i := range r.Withheld {
+		if w := &r.Withheld[i]; w.PastCut && w.State == anomaly.Firing {
+			s.cuts++
+		}
 	}
 	s.forget(r.End)
 }
@@ -146,6 +161,15 @@ func (b *board) compared(tenant string, q peer.Quality) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.of(tenant).fit = fit
+}
+
+// calibrated puts up how often windows are beyond 2 and 2.5, by feature, where
+// enough were measured.
+func (b *board) calibrated(tenant string, rows []calibration.Row) {
+	rows = slices.DeleteFunc(rows, func(r calibration.Row) bool { return !r.All || !r.Enough() || r.Z > 2.5 })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of(tenant).calibration = rows
 }
 
 // forgotten takes a tenant down.

@@ -3,10 +3,12 @@ package app
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/cluster"
@@ -21,6 +23,8 @@ type boardCollector struct {
 	board *board
 	// maxSeries bounds the anomalies exported, over all tenants.
 	maxSeries int
+	// maxCalibration bounds the series of the calibration, over all tenants.
+	maxCalibration int
 }
 
 const namespace = "logcluster_"
@@ -56,6 +60,9 @@ var (
 	stabilityDesc    = desc("role_family_stability", "How much the role families agree with those of the retrain before, 0 to 1.", "tenant")
 	fitDesc          = desc("cluster_silhouette", "How well roles describe what their subjects do, in the last window of the medium scale, -1 to 1; without a value where nobody can be compared.", "tenant")
 	sameDesc         = desc("cluster_stability", "Share of the clusters' subjects that were active in the window of the medium scale before too, 0 to 1; without a value where there is none.", "tenant")
+	calibrationDesc  = desc("calibration_ratio", "Windows beyond |z| over what is nominal, as corrected, where enough were measured: 1 is right, 2 twice too many.", "tenant", "scale", "feature", "z")
+	shiftsDesc       = desc("level_shifts_total", "Anomalies that ended because their level lasted and was accepted as the new usual.", "tenant")
+	cutsDesc         = desc("anomalies_past_cut_total", "Anomalies that fired past the cut: nobody was told of them but by a summary.", "tenant")
 	budgetUsedDesc   = desc("tenant_budget_used", "What a tenant uses of a budget.", "tenant", "budget")
 	budgetLimitDesc  = desc("tenant_budget_limit", "How much of a budget a tenant has.", "tenant", "budget")
 	overflowDesc     = desc("tenant_overflow_events_total", "Events of a tenant that were beyond a budget and are added up in its overflow cluster.", "tenant", "budget")
@@ -79,7 +86,7 @@ func (c *boardCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		consumedDesc, outcomeDesc, rejectedDesc, filteredDesc, rolesDesc, refutedDesc, spilledDesc, unseenDesc, cutDesc, maskedDesc,
 		watermarkDesc, retrainDesc, lagDesc, clustersDesc, tenantsDesc, panesDesc,
-		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, fitDesc, sameDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
+		familiesDesc, familyRolesDesc, silhouetteDesc, stabilityDesc, fitDesc, sameDesc, calibrationDesc, shiftsDesc, cutsDesc, budgetUsedDesc, budgetLimitDesc, overflowDesc,
 		evaluationsDesc, evaluatedDesc, exceedancesDesc, firingDesc, changesDesc, learningDesc,
 		verdictsDesc, suppressedDesc, suppressionsDesc, shadowDesc, shadowRunsDesc,
 		zDesc, rankDesc, observedDesc, expectedDesc,
@@ -97,10 +104,16 @@ func (c *boardCollector) Collect(out chan<- prometheus.Metric) {
 	c.collectBudgets(out)
 	c.collectVerdicts(out)
 	c.collectShadow(out)
-	left := c.maxSeries
+	left, room := c.maxSeries, c.maxCalibration
 	for _, tenant := range slices.Sorted(maps.Keys(c.board.tenants)) {
 		s := c.board.tenants[tenant]
 		collectTenant(out, tenant, s)
+		measured := min(room, len(s.calibration))
+		room -= measured
+		for i := range s.calibration[:measured] {
+			r := &s.calibration[i]
+			gauge(out, calibrationDesc, r.Corrected.Value, tenant, r.Scale.String(), anomaly.FeatureName(r.Feature), strconv.FormatFloat(r.Z, 'g', -1, 64))
+		}
 		shown := min(left, len(s.top))
 		left -= shown
 		for i := range s.top[:shown] {
@@ -224,6 +237,8 @@ func collectTenant(out chan<- prometheus.Metric, tenant string, s *standing) {
 	counter(out, exceedancesDesc, s.exceedances, tenant)
 	counter(out, changesDesc, s.fires, tenant, "firing")
 	counter(out, changesDesc, s.resolves, tenant, "resolved")
+	counter(out, shiftsDesc, s.shifts, tenant)
+	counter(out, cutsDesc, s.cuts, tenant)
 	gauge(out, firingDesc, float64(s.firing), tenant)
 	learning := 0.0
 	if s.learning {

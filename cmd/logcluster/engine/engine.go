@@ -13,6 +13,7 @@ import (
 	"github.com/logcluster/logcluster/anomaly"
 	"github.com/logcluster/logcluster/anomaly/verdict"
 	"github.com/logcluster/logcluster/baseline"
+	"github.com/logcluster/logcluster/baseline/calibration"
 	"github.com/logcluster/logcluster/baseline/family"
 	"github.com/logcluster/logcluster/baseline/peer"
 	"github.com/logcluster/logcluster/cluster"
@@ -52,6 +53,9 @@ type Observer struct {
 	// clusters are, after every window of the medium scale. It is valid until it
 	// returns.
 	Compared func(tenant string, q peer.Quality)
+	// Calibrated receives what was measured of a tenant's calibration, when its
+	// families have been learned. It may be kept. It costs some milliseconds.
+	Calibrated func(tenant string, rows []calibration.Row)
 	// Forgotten is told of a tenant that is known no more.
 	Forgotten func(tenant string)
 }
@@ -199,6 +203,9 @@ func (e *Engine) retrain(mark int64) {
 		e.peers.SetFamilies(tenant, familyOf(families))
 		if e.observer.Learned != nil {
 			e.observer.Learned(families)
+		}
+		if e.observer.Calibrated != nil {
+			e.observer.Calibrated(tenant, append(e.baselines.Calibration(tenant), e.peers.Calibration(tenant)...))
 		}
 	}
 }
