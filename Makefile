@@ -9,6 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOL := go tool -modfile=deploy/tools/go.mod
 FUZZTIME ?= 20s
+SEEDS ?= 100
 DATA ?= ../shared/data
 BIN := bin/logcluster
 
@@ -29,7 +30,7 @@ install: ## Install logcluster into $GOBIN
 	go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/logcluster
 
 ##@ Test
-.PHONY: test race fuzz bench detection roles test-browser
+.PHONY: test race fuzz bench detection scenarios calibration series sweep roles test-browser
 test: ## Unit, property, script and kfake tests (Go only)
 	go test ./...
 
@@ -53,7 +54,24 @@ detection: build ## Judge the detection on a labelled recording (DATA=folder wit
 	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
 		$(BIN) replay --rbac $(DATA)/dev/rbac.yaml --labels $(DATA)/dev/labels.json $(DATA)/dev/audit.jsonl.zst; \
 		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/detection -count 1 -run Keying -keying -v; \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/rivals -count 1 -run 'Rivals|Plain' -rivals -v -timeout 20m; \
 	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
+
+scenarios: ## Made-up attacks (SEEDS=100) in a quiet recording and in CloudTrail, beside other detectors
+	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/scenario -count 1 -run 'MadeUpAttacks$$|MadeUpAttacksInCloudTrail' -seeds $(SEEDS) -v -timeout 60m; \
+	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
+
+calibration: ## Observed over nominal exceedances on the quiet part of a recording
+	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/calibration ./baseline/peer -count 1 -run Recording -calibration -v; \
+	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
+
+series: ## logcluster score beside simpler detectors (LOGCLUSTER_NAB=folder for the Numenta Anomaly Benchmark)
+	go test ./bench/nab -count 1 -run . -nab -nab.seeds 3 -v -timeout 30m
+
+sweep: ## Every knob at half and double on a labelled recording: the tables of ARCHITECTURE.md (hours)
+	LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/detection -count 1 -run 'Sweep$$' -sweep -v -timeout 3h
 
 test-browser: ## The web page in headless Chromium (installs Debian's chromium if there is none)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
