@@ -64,7 +64,8 @@ scenarios: ## Made-up attacks (SEEDS=100) in a quiet recording and in CloudTrail
 
 calibration: ## Observed over nominal exceedances on the quiet part of a recording
 	@if [ -e $(DATA)/dev/audit.jsonl.zst ]; then \
-		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/calibration ./baseline/peer -count 1 -run Recording -calibration -v; \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./bench/calibration -count 1 -run Recording -calibration -v; \
+		LOGCLUSTER_DATA=$(abspath $(DATA)) go test ./baseline/peer -count 1 -run Recording -v; \
 	else echo "skipped: no recording in $(DATA)/dev; set DATA to a folder that has one"; fi
 
 series: ## logcluster score beside simpler detectors (LOGCLUSTER_NAB=folder for the Numenta Anomaly Benchmark)
