@@ -145,7 +145,7 @@ func (n *noting) present(w *cluster.Window, findings []baseline.Finding) {
 // grows reports whether a verdict is more unlikely than at the evaluation before.
 func (n *noting) grows(h *Heard) bool {
 	before := n.last.of(h.Cluster.ID)
-	return before == nil || h.Verdict.grows(&before.Verdict)
+	return before == nil || h.grows(&before.Verdict)
 }
 
 // absent judges a cluster whose silence can be unusual at this scale, where it

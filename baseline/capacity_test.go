@@ -43,10 +43,10 @@ func (c *crowd) until(end int64, active func(i int, start, length int64) uint32)
 			for i, k := range c.keys {
 				if n := active(i, start, length); n > 0 {
 					w := cluster.Window{Cluster: k, FirstPane: origin, Counts: counts(n)}
-					w.Shape.Verbs[1], w.Shape.Verbs[2] = n-n/3, n/3
-					w.Shape.Outcomes[0] = n
-					w.Shape.TopObject, w.Shape.TopSubject, w.Shape.Stayed, w.Shape.Either = n-n/3, n-n/4, 3, 4
-					w.Shape.Latency = cluster.Latencies{N: n, Sum: uint64(n) * 2560, Square: uint64(n) * 2600 * 2600}
+					w.Verbs[1], w.Verbs[2] = n-n/3, n/3
+					w.Outcomes[0] = n
+					w.TopObject, w.TopSubject, w.Stayed, w.Either = n-n/3, n-n/4, 3, 4
+					w.Latency = cluster.Latencies{N: n, Sum: uint64(n) * 2560, Square: uint64(n) * 2600 * 2600}
 					ws = append(ws, w)
 				}
 			}

@@ -69,7 +69,7 @@ func (c *cells) add(x *Cell) {
 	if last >= 0 && c.list[last].cell == x.Cell {
 		var sum Cell
 		c.get(last, &sum)
-		sum.Moments.add(&x.Moments)
+		sum.add(&x.Moments)
 		c.put(last, &sum)
 		return
 	}

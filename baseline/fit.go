@@ -62,7 +62,7 @@ func (f *fitter) fit(h *history) {
 	p.denied = denied.fit(f.prior.share(&f.others, p.class, cluster.Denied))
 	p.failed = failed.fit(f.prior.share(&f.others, p.class, cluster.Failed))
 	p.form = nil
-	if h.form != nil && h.form.fit(&f.population.prior.usual[p.class], leastForm[f.scale]) {
+	if h.form != nil && h.form.fit(&f.prior.usual[p.class], leastForm[f.scale]) {
 		p.form = h.form
 	}
 }

@@ -135,7 +135,7 @@ func (p *population) snapshot() PopulationState {
 			hs.Run = h.run.snapshot()
 		}
 		if h.form != nil {
-			hs.Form = h.form.Form.clone()
+			hs.Form = h.form.clone()
 		}
 		if h.settled {
 			hs.Told = slices.Clone(h.told[:])

@@ -42,8 +42,15 @@ func TestStudentTProperties(t *testing.T) {
 func TestStudentTExtremes(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for _, d := range []StudentT{
-		{}, {Scale: 1, DF: 1e-3}, {Scale: 1e-300, DF: 1}, {Scale: 1, DF: 1e300}, {Scale: 1, DF: inf},
-		{Scale: nan, DF: 3}, {Scale: 1, DF: nan}, {Mean: nan, Scale: 1, DF: 1}, {Mean: inf, Scale: inf, DF: 2},
+		{},
+		{Scale: 1, DF: 1e-3},
+		{Scale: 1e-300, DF: 1},
+		{Scale: 1, DF: 1e300},
+		{Scale: 1, DF: inf},
+		{Scale: nan, DF: 3},
+		{Scale: 1, DF: nan},
+		{Mean: nan, Scale: 1, DF: 1},
+		{Mean: inf, Scale: inf, DF: 2},
 	} {
 		for _, x := range []float64{0, 1, -1e300, 1e300, inf, -inf, nan} {
 			checkTails(t, d, x, d.Tails(x))

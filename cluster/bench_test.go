@@ -71,16 +71,22 @@ func (l *load) warmFor(length time.Duration, w *Windows, v Visitor) {
 
 func BenchmarkAdd(b *testing.B) {
 	for _, bench := range []struct{ clusters, perSecond int }{{300, 3}, {300, 100}, {300, 5000}, {2000, 500}} {
-		b.Run(fmt.Sprintf("clusters=%d/rate=%d", bench.clusters, bench.perSecond), func(b *testing.B) {
-			w, l, v := New(DefaultConfig()), newLoad(bench.clusters, bench.perSecond), &counter{}
-			l.warm(w, v)
-			*v = counter{}
-			b.ReportAllocs()
-			for b.Loop() {
-				l.add(w, v)
-			}
-			b.ReportMetric(float64(v.windows)/float64(b.N), "windows/op")
-		})
+		for _, scales := range []int{1, 3} {
+			b.Run(fmt.Sprintf("clusters=%d/rate=%d/scales=%d", bench.clusters, bench.perSecond, scales), func(b *testing.B) {
+				c := DefaultConfig()
+				if scales == 1 {
+					c.MediumWindow, c.LongWindow = 0, 0
+				}
+				w, l, v := New(c), newLoad(bench.clusters, bench.perSecond), &counter{}
+				l.warm(w, v)
+				*v = counter{}
+				b.ReportAllocs()
+				for b.Loop() {
+					l.add(w, v)
+				}
+				b.ReportMetric(float64(v.windows)/float64(b.N), "windows/op")
+			})
+		}
 	}
 }
 

@@ -144,10 +144,10 @@ func (l *samples) offer(s *sample, m *memory) {
 	}
 }
 
-func (a *sample) copy(b *sample) {
-	id := append(a.id[:0], b.id...)
-	*a = *b
-	a.id = id
+func (s *sample) copy(from *sample) {
+	id := append(s.id[:0], from.id...)
+	*s = *from
+	s.id = id
 }
 
 // newSample returns a sample to be filled.

@@ -85,8 +85,10 @@ func (s *Series) Restore(state State) error {
 		Season
 		steps int
 	}{
-		{state.Daily, fineSteps}, {state.Hours, coarseSteps},
-		{state.Weekly, weekSteps}, {state.Noise, coarseSteps},
+		{state.Daily, fineSteps},
+		{state.Hours, coarseSteps},
+		{state.Weekly, weekSteps},
+		{state.Noise, coarseSteps},
 	} {
 		if len(season.Mean) != season.steps || len(season.Rows) != season.steps {
 			return fmt.Errorf("restore a season of %d and %d steps: want %d", len(season.Mean), len(season.Rows), season.steps)

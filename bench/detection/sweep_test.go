@@ -136,12 +136,11 @@ func TestSweep(t *testing.T) {
 		if !only.MatchString(k.name) {
 			continue
 		}
-		half, double := k.judge(r, 0.5), ""
+		half := k.judge(r, 0.5)
 		found, wrong := half.found, half.wrong
 		if k.kind.Kind() != reflect.Bool {
-			other := k.judge(r, 2)
-			double = " / "
-			found, wrong = found+double+other.found, wrong+double+other.wrong
+			double := k.judge(r, 2)
+			found, wrong = found+" / "+double.found, wrong+" / "+double.wrong
 		}
 		fmt.Printf("| `%s` %s | %s | %s |\n", k.name, k.value(&shipped), found, wrong)
 	}

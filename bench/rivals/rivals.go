@@ -130,8 +130,10 @@ func (r *Rival) Clone() *Rival {
 	}
 	c.series = make([]series, len(r.series))
 	for i := range r.series {
-		c.series[i] = series{key: r.series[i].key, n: r.series[i].n,
-			subjects: copied(r.series[i].subjects), clusters: copied(r.series[i].clusters)}
+		c.series[i] = series{
+			key: r.series[i].key, n: r.series[i].n,
+			subjects: copied(r.series[i].subjects), clusters: copied(r.series[i].clusters),
+		}
 	}
 	c.ahead = slices.Clone(r.ahead)
 	return &c

@@ -27,11 +27,25 @@ type trailRecord struct {
 // trailVerbs are the beginnings of event names, the longest first where one begins
 // another, with the request verb that they come to.
 var trailVerbs = []struct{ prefix, verb string }{
-	{"BatchGet", "get"}, {"Get", "get"}, {"Head", "get"}, {"Lookup", "get"}, {"Download", "get"}, {"Decrypt", "get"},
-	{"List", "list"}, {"Describe", "list"}, {"Search", "list"},
-	{"Delete", "delete"}, {"Terminate", "delete"}, {"Remove", "delete"}, {"Detach", "delete"}, {"Disassociate", "delete"},
+	{"BatchGet", "get"},
+	{"Get", "get"},
+	{"Head", "get"},
+	{"Lookup", "get"},
+	{"Download", "get"},
+	{"Decrypt", "get"},
+	{"List", "list"},
+	{"Describe", "list"},
+	{"Search", "list"},
+	{"Delete", "delete"},
+	{"Terminate", "delete"},
+	{"Remove", "delete"},
+	{"Detach", "delete"},
+	{"Disassociate", "delete"},
 	{"AssumeRole", "impersonate"},
-	{"Update", "update"}, {"Modify", "update"}, {"Put", "update"}, {"Set", "update"},
+	{"Update", "update"},
+	{"Modify", "update"},
+	{"Put", "update"},
+	{"Set", "update"},
 }
 
 // event is the record as the stages see one: the service is the API group, what the

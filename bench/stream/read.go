@@ -94,7 +94,7 @@ func Bundled(o Options) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	manifest := filepath.Join(dir, "rbac.yaml")
 	if err := os.WriteFile(manifest, demo.RBAC, 0o600); err != nil {
 		return nil, err
