@@ -169,6 +169,9 @@ func (m *memory) recycleSample(s *sample) {
 // names, nil where there is none or the tally dropped it.
 func (p *partial) noteSample(e *fingerprint.Event, fp *fingerprint.Fingerprint, from Origin, who, what uint64, subject, source, object *slot, m *memory) {
 	rank := rankOf(e)
+	if last := p.samples[samplesOfPane-1]; last != nil && (rank < last.rank || rank == last.rank && e.Time > last.Time) {
+		return // as place would say, but for most events sooner
+	}
 	at, ok := p.samples.place(merit{e.Time, fp.ID, who, what, e.Code, from.Source, from.Offset, rank})
 	if !ok {
 		return
@@ -197,8 +200,7 @@ func (p *partial) noteSample(e *fingerprint.Event, fp *fingerprint.Fingerprint, 
 // keepPath is keep for the parts of a name that holdPath has put into the slot.
 func (n *names) keepPath(namespace, object string, s *slot) (keptNamespace, keptObject string) {
 	if s != nil && s.id != 0 && namespace != "" {
-		path := n.text(s.id)
-		if at := len(namespace); len(path) == at+1+len(object) && path[:at] == namespace && path[at+1:] == object {
+		if path, at := n.text(s.id), len(namespace); isPath(path, namespace, object) {
 			return path[:at], path[at+1:]
 		}
 	}
@@ -214,7 +216,7 @@ func (n *names) keep(text string, s *slot) string {
 	if text == "" {
 		return ""
 	}
-	id := n.hold(text)
+	id := n.hold(xxhash.Sum64String(text), text)
 	text = n.text(id)
 	n.release(id)
 	return text

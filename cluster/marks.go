@@ -42,8 +42,10 @@ func (m *marks) mark(key uint64, step int64, mem *slabs) {
 	setBits(s, bitsOf(s)|1<<(step%maxMarks))
 }
 
-// keep clears all other bits, and forgets the keys that have none left.
-func (m *marks) keep(live uint64, mem *slabs) {
+// keep clears all other bits, forgets the keys that have none left, and returns
+// how many of the others have any of the bits of a window.
+func (m *marks) keep(live, window uint64, mem *slabs) (n int) {
+	before := m.size
 	for i := 0; i < len(m.slots); {
 		s := &m.slots[i]
 		if s.n == 0 {
@@ -56,9 +58,16 @@ func (m *marks) keep(live uint64, mem *slabs) {
 			continue
 		}
 		setBits(s, left)
+		if left&window != 0 {
+			n++
+		}
 		i++
 	}
+	if m.size < before { // what was moved may have been met twice
+		n = m.count(window)
+	}
 	m.fit(mem)
+	return n
 }
 
 // count returns how many keys have any of the bits.

@@ -30,12 +30,14 @@ func TestMarks(t *testing.T) {
 				seen[now][key] = true
 				m.mark(key, now, &mem.slabs)
 			}
-			m.keep(stepBits(now, kept), &mem.slabs)
+			window := rapid.Int64Range(1, kept).Draw(t, "window")
+			if n := m.keep(stepBits(now, kept), stepBits(now, window), &mem.slabs); n != m.count(stepBits(now, window)) {
+				t.Fatalf("step %d: keep counts %d keys, count %d", now, n, m.count(stepBits(now, window)))
+			}
 			m.cap(2*limit, now, mem)
 			if m.size > 2*limit {
 				t.Fatalf("%d keys are kept, more than %d", m.size, 2*limit)
 			}
-			window := rapid.Int64Range(1, kept).Draw(t, "window")
 			if got, want := min(m.count(stepBits(now, window)), limit), min(len(distinct(now, window)), limit); got != want {
 				t.Fatalf("step %d: %d keys in %d steps, want %d", now, got, window, want)
 			}

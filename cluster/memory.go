@@ -26,7 +26,12 @@ type names struct {
 	free   []uint32
 	idle   int    // entries without references
 	path   []byte // scratch of holdPath
+	// recent are ids by the hash that the text was asked for with last: a guess,
+	// which saves looking up most of them.
+	recent [1 << recentBits]uint32
 }
+
+const recentBits = 12
 
 type name struct {
 	text string
@@ -37,26 +42,49 @@ type name struct {
 const idleNames = 4096
 
 // hold returns the id of the text, which is not empty, and refers to it once.
-func (n *names) hold(text string) uint32 {
-	if id, ok := n.byText[text]; ok {
+// The hash is of the text, or of anything that mostly goes with it.
+func (n *names) hold(hash uint64, text string) uint32 {
+	guess := &n.recent[hash>>(64-recentBits)]
+	if id := *guess; id != 0 && n.list[id].text == text {
 		n.retain(id)
 		return id
 	}
-	return n.insert(strings.Clone(text))
+	id, ok := n.byText[text]
+	if ok {
+		n.retain(id)
+	} else {
+		id = n.insert(strings.Clone(text))
+	}
+	*guess = id
+	return id
 }
 
 // holdPath is hold for "namespace/name", or for the name if there is no
 // namespace.
-func (n *names) holdPath(namespace, object string) uint32 {
+func (n *names) holdPath(hash uint64, namespace, object string) uint32 {
 	if namespace == "" {
-		return n.hold(object)
+		return n.hold(hash, object)
 	}
-	n.path = append(append(append(n.path[:0], namespace...), '/'), object...)
-	if id, ok := n.byText[string(n.path)]; ok {
+	guess := &n.recent[hash>>(64-recentBits)]
+	if id := *guess; id != 0 && isPath(n.list[id].text, namespace, object) {
 		n.retain(id)
 		return id
 	}
-	return n.insert(string(n.path))
+	n.path = append(append(append(n.path[:0], namespace...), '/'), object...)
+	id, ok := n.byText[string(n.path)]
+	if ok {
+		n.retain(id)
+	} else {
+		id = n.insert(string(n.path))
+	}
+	*guess = id
+	return id
+}
+
+// isPath reports whether the text is "namespace/name".
+func isPath(text, namespace, object string) bool {
+	at := len(namespace)
+	return len(text) == at+1+len(object) && text[at] == '/' && text[:at] == namespace && text[at+1:] == object
 }
 
 func (n *names) insert(text string) uint32 {

@@ -138,7 +138,7 @@ func (p *partial) addObject(r *fingerprint.Resource, limit int, m *memory) (obje
 		if object, added = p.objects.add(mix(namespace, xxhash.Sum64String(r.Object)), limit, m); object != nil {
 			object.n++
 			if added {
-				object.id = m.names.holdPath(r.Namespace, r.Object)
+				object.id = m.names.holdPath(object.key, r.Namespace, r.Object)
 			}
 		}
 	}

@@ -19,6 +19,10 @@ type reach struct {
 	sizes [numSets]uint32 // distinct keys in the window, and
 	// stayed and either are the subjects of this window and the one before.
 	stayed, either uint32
+	// topSubject and topObject are the most events of one in the steps, when that
+	// is known.
+	topSubject, topObject uint32
+	known                 bool
 
 	news    []dated   // at most newsOfReach, oldest first
 	samples []*sample // at most samplesOfReach, oldest first
@@ -193,6 +197,7 @@ func (w *Windows) closeStep(r *reach, to *step, subjects int) {
 		}
 	}
 	r.steps = append(r.steps, to)
+	r.known = false
 	r.sum.add(&to.sum)
 }
 
@@ -214,6 +219,7 @@ func (m *memory) appendMost(dst []slot, t *table, n int) []slot {
 func (r *reach) settle(now int64) {
 	gone := 0
 	for gone < len(r.steps) && r.steps[gone].index <= now-r.span.steps {
+		r.known = false
 		r.sum.subtract(&r.steps[gone].sum)
 		r.w.mem.recycleStep(r.steps[gone])
 		gone++
@@ -231,9 +237,12 @@ func (r *reach) settle(now int64) {
 			r.sizes[i] = 0
 			continue
 		}
-		m.keep(stepBits(now, r.span.kept[i]), &r.w.mem.slabs)
-		m.cap(2*r.w.cfg.MaxDistinct, now, &r.w.mem)
-		r.sizes[i] = r.w.capped(m.count(in))
+		n := m.keep(stepBits(now, r.span.kept[i]), in, &r.w.mem.slabs)
+		if room := 2 * r.w.cfg.MaxDistinct; m.size > room {
+			m.cap(room, now, &r.w.mem)
+			n = m.count(in)
+		}
+		r.sizes[i] = r.w.capped(n)
 	}
 	stayed, either := r.sets[0].overlap(in, stepBits(now-r.span.steps, r.span.steps))
 	r.stayed, r.either = uint32(stayed), uint32(either)
@@ -259,8 +268,10 @@ func (r *reach) totals(before bool) totals {
 	for i, f := range distinct {
 		t.counts[f] = r.sizes[i]
 	}
-	t.shape.TopSubject = r.highest(0)
-	t.shape.TopObject = r.highest(1)
+	if !r.known {
+		r.known, r.topSubject, r.topObject = true, r.highest(0), r.highest(1)
+	}
+	t.shape.TopSubject, t.shape.TopObject = r.topSubject, r.topObject
 	if before {
 		t.shape.Stayed, t.shape.Either = r.stayed, r.either
 	}
@@ -269,6 +280,9 @@ func (r *reach) totals(before bool) totals {
 
 // highest returns the most events that a key of the set has in the steps.
 func (r *reach) highest(set int) (most uint32) {
+	if most, ok := r.steady(set); ok {
+		return most
+	}
 	top := &r.w.top
 	for _, p := range r.steps {
 		top.addAll(p.top(set), &r.w.mem.slabs)
@@ -278,6 +292,32 @@ func (r *reach) highest(set int) (most uint32) {
 	}
 	top.reset(&r.w.mem.slabs)
 	return most
+}
+
+// steady is highest for a set with a key that no other one exceeds in any step:
+// then none does in all of them. ok is false when that of the last step is no
+// such key.
+func (r *reach) steady(set int) (most uint32, ok bool) {
+	var of slot
+	for _, p := range slices.Backward(r.steps) {
+		here, highest := uint32(0), slot{}
+		for _, s := range p.top(set) {
+			if s.n > highest.n {
+				highest = s
+			}
+			if s.key == of.key {
+				here = s.n
+			}
+		}
+		if of.n == 0 {
+			of, here = highest, highest.n
+		}
+		if here != highest.n {
+			return 0, false
+		}
+		most += here
+	}
+	return most, true
 }
 
 // fresh returns the counts of the step that is just over.

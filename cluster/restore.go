@@ -199,7 +199,7 @@ func (l *loader) tally(to *tally, from *SavedTally) error {
 		if !added {
 			return fmt.Errorf("subject twice: %w", errState)
 		}
-		s.n, s.id = 1, l.w.mem.names.hold(l.Names[id])
+		s.n, s.id = 1, l.w.mem.names.hold(s.key, l.Names[id])
 		if len(from.N) > 0 {
 			s.n = max(from.N[i], 1)
 		}

@@ -209,7 +209,7 @@ func TestSeenShareOfARole(t *testing.T) {
 func TestMeetPowers(t *testing.T) {
 	c, mem := DefaultConfig(), &memory{}
 	s := seen{relearn: 12 * hour}
-	mem.names.hold("somebody")
+	mem.names.hold(1, "somebody")
 	for i, step := range []struct {
 		hours   int64
 		subject uint64

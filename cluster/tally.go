@@ -37,7 +37,7 @@ func (t *tally) count(key uint64, name string, limit int, mem *memory) *slot {
 	if s != nil {
 		s.n++
 		if added {
-			s.id = mem.names.hold(name)
+			s.id = mem.names.hold(key, name)
 		}
 	}
 	return s
