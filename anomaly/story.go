@@ -20,7 +20,8 @@ import (
 //     unusual source address or object has most of the events of both;
 //   - both fell silent and have the same role: one component died;
 //   - both are new, under the same role, at the same time: a new version;
-//   - failures drive both: what many clients run into has one cause.
+//   - more fails in both than usual, and that drives them: what many clients run
+//     into has one cause.
 //
 // A part of Kubernetes that acts on what others have written, and does more of what
 // it always does (see reactive), joins any story of more.
@@ -32,6 +33,7 @@ type Story struct {
 	Driver    cluster.Feature
 	Scale     cluster.Scale // that made it fire
 	Up, New   bool
+	Fails     bool // that more fails drives it
 	Severity  Severity
 	Learning  bool
 	StartedAt int64
@@ -83,9 +85,7 @@ func (j *judging) lead(tr *track) *Story {
 		StartedAt: tr.StartedAt, FiredAt: j.ev.End,
 		Source: unusual(tr.Peak.Sources), Object: unusual(tr.Peak.Objects),
 	}
-	if len(tr.Peak.Subjects) > 0 {
-		s.Subject = tr.Peak.Subjects[0].Name
-	}
+	s.Subject, s.Fails = tr.subject(), tr.fails()
 	if tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < j.soon() {
 		tr.Repeats = min(tr.Repeats+1, maxRepeats)
 	} else {
@@ -126,15 +126,22 @@ func (j *judging) storyOf(tr *track) *Story {
 // same reports whether a track tells the same as a story.
 func (j *judging) same(s *Story, tr *track) bool {
 	switch {
-	case s.Subject != "" && len(tr.Peak.Subjects) > 0 && tr.Peak.Subjects[0].Name == s.Subject,
+	case s.Subject != "" && tr.subject() == s.Subject,
 		s.Source != "" && unusual(tr.Peak.Sources) == s.Source,
 		s.Object != "" && unusual(tr.Peak.Objects) == s.Object,
 		!s.Up && s.Role == tr.Cluster.Role,
 		s.New && tr.New && s.Role == tr.Cluster.Role && tr.StartedAt-s.StartedAt <= j.window,
-		s.Driver == cluster.Failed && tr.Driver == cluster.Failed:
+		s.Fails && tr.fails():
 		return true
 	}
 	return false
+}
+
+// fails reports whether that more fails than usual drives a track: by number, or
+// by its share of the outcomes.
+func (tr *track) fails() bool {
+	return tr.Driver == cluster.Failed || tr.Driver == cluster.OutcomeMix &&
+		slices.ContainsFunc(tr.Last.Features, func(f Feature) bool { return f.Name == featureNames[cluster.Failed] && f.Z > 0 })
 }
 
 // reacts reports whether a track only does more of what it always does, in answer
@@ -143,11 +150,18 @@ func (tr *track) reacts() bool {
 	return tr.Z > 0 && !isNew(tr.Driver) && reactive(tr.Cluster, tr.Peak.Subjects)
 }
 
-// cooling reports whether a track fired not long ago for the same feature and is
-// not clearly more unlikely now: twice the logarithm of the p-value.
+// cooling reports whether a track fired not long ago for the same feature, or did
+// so for being new and has now something else that is new of the same subject, and
+// is not clearly more unlikely now: twice the logarithm of the p-value. What began
+// in the cool-down does not fire as soon as that is over, but when it has gone on
+// for as long again.
 func (j *judging) cooling(tr *track) bool {
-	return tr.ResolvedAt > 0 && j.ev.End-tr.ResolvedAt < int64(j.cfg.CoolDown) &&
-		tr.Driver == tr.CooledDriver && tr.LogP > 2*tr.CooledLogP
+	if tr.ResolvedAt == 0 || tr.StartedAt-tr.ResolvedAt >= int64(j.cfg.CoolDown) ||
+		j.ev.End-tr.ResolvedAt >= j.soon() || tr.LogP <= 2*tr.CooledLogP {
+		return false
+	}
+	return tr.CooledDrove&(1<<tr.Driver) != 0 ||
+		tr.New && tr.CooledSubject != "" && tr.CooledSubject == tr.subject()
 }
 
 // resolve ends the stories of which every cluster is inconspicuous for long
@@ -192,6 +206,7 @@ func (j *judging) supersede() []*Story {
 func (tr *track) anew(end int64) {
 	account := tr.Last
 	tr.begin(end)
+	tr.Drove = 1 << tr.Driver
 	tr.Story, tr.Last, tr.Peak, tr.PeakLogP, tr.BeganAt = 0, account, account, tr.LogP, account.BeganAt
 }
 
@@ -227,7 +242,10 @@ func (j *judging) close(s *Story) {
 		if tr.Story != s.Number {
 			continue // it is in another life already
 		}
-		tr.Story, tr.ResolvedAt, tr.CooledLogP, tr.CooledDriver = 0, j.ev.End, tr.PeakLogP, tr.Driver
+		tr.Story, tr.ResolvedAt, tr.CooledLogP, tr.CooledDrove, tr.CooledSubject = 0, j.ev.End, tr.PeakLogP, tr.Drove, ""
+		if s.New {
+			tr.CooledSubject = tr.subject()
+		}
 		tr.begin(0)
 	}
 }

@@ -47,11 +47,16 @@ type Track struct {
 	// Shifted tells that its level was accepted as the new usual while it was a
 	// part of a story.
 	Shifted bool
+	// Drove has a bit for each feature that drove in this life.
+	Drove uint32
 	// ResolvedAt is the end of the last story, zero before; CooledLogP is what
-	// it reached, and CooledDriver what drove it.
-	ResolvedAt   int64
-	CooledLogP   float64
-	CooledDriver cluster.Feature
+	// it reached, CooledDrove what drove it, a bit for each feature, and
+	// CooledSubject the most active one, where it was about what was new; else
+	// empty.
+	ResolvedAt    int64
+	CooledLogP    float64
+	CooledDrove   uint32
+	CooledSubject string
 	// Repeats is how often it fired again soon after it was resolved.
 	Repeats int
 }
@@ -115,6 +120,7 @@ func (j *judging) step(c *candidate, cutoff float64) {
 	tr.Z, tr.LogP = c.z, c.logP
 	tr.weight = j.weight(tr)
 	tr.New = isNew(tr.Driver) || c.said[c.scale].born
+	tr.Drove |= 1 << tr.Driver
 	j.note(c)
 	for s := range cluster.NumScales {
 		if s == cluster.Short || j.fresh[s] {
@@ -150,6 +156,14 @@ func (j *judging) note(c *candidate) {
 
 // isNew reports whether a feature counts things never seen before.
 func isNew(f cluster.Feature) bool { return f >= cluster.NewFingerprints && f < cluster.NumFeatures }
+
+// subject is the most active one of the window with the highest |z|.
+func (tr *track) subject() string {
+	if len(tr.Peak.Subjects) == 0 {
+		return ""
+	}
+	return tr.Peak.Subjects[0].Name
+}
 
 // push adds a value of the driver to the trend.
 func (tr *track) push(v float64) {
@@ -237,7 +251,7 @@ func (j *judging) waits(tr *track) bool {
 
 // begin starts a new life.
 func (tr *track) begin(end int64) {
-	tr.StartedAt, tr.PeakLogP, tr.Reached, tr.Shifted = end, 0, 0, false
+	tr.StartedAt, tr.PeakLogP, tr.Reached, tr.Shifted, tr.Drove = end, 0, 0, false, 0
 	tr.Counted, tr.Beyond = [cluster.NumScales]uint64{}, [cluster.NumScales]uint64{}
 	tr.Last, tr.Peak, tr.Said, tr.Trend, tr.BeganAt = Account{}, Account{}, Verdict{}, nil, 0
 }
