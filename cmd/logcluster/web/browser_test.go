@@ -164,6 +164,17 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
+// TestVerdictsScreenshots draws the page of the verdicts.
+func TestVerdictsScreenshots(t *testing.T) {
+	dir := os.Getenv("LOGCLUSTER_SCREENSHOTS")
+	if dir == "" {
+		t.Skip("skipped: set LOGCLUSTER_SCREENSHOTS to a directory to have the page drawn there")
+	}
+	srv := httptest.NewServer(NewHandler(DefaultConfig(), optionsOfDecided()))
+	t.Cleanup(srv.Close)
+	screenshots(t, filepath.Join(dir, "verdicts"), srv.URL+"/verdicts")
+}
+
 func screenshots(t *testing.T, name, url string) {
 	for _, width := range []int{1280, 768, 400} {
 		for _, theme := range []string{"light", "dark"} {

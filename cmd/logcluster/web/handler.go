@@ -95,6 +95,8 @@ func NewHandler(cfg Config, o Options) http.Handler {
 	mux.HandleFunc("GET /roles", s.rolesPage)
 	mux.HandleFunc("GET /roles/live", s.rolesLive)
 	mux.HandleFunc("GET /explain", s.explainPage)
+	mux.HandleFunc("GET /verdicts", s.verdictsPage)
+	mux.HandleFunc("GET /verdicts/live", s.verdictsLive)
 	mux.Handle("GET /assets/", http.FileServerFS(assets))
 	if o.Config != nil {
 		mux.HandleFunc("GET /config", s.config)

@@ -44,10 +44,13 @@ func newLayout(path, version string, refresh time.Duration, now time.Time) layou
 	case "/roles":
 		l.Title, l.Sub, l.Live = "Roles", "Who is alike, by which policy, within which budgets", "/roles/live"
 		l.RefreshMS *= slower
+	case "/verdicts":
+		l.Title, l.Sub, l.Live = "Verdicts", "What people said of alerts, and what they do not want to hear", "/verdicts/live"
+		l.RefreshMS *= slower
 	case "/explain":
 		l.Title, l.Sub = "Who may what", "What the role policy in force says"
 	}
-	for _, p := range []link{{Path: "/", Name: "Anomalies"}, {Path: "/roles", Name: "Roles"}, {Path: "/explain", Name: "Who may what"}} {
+	for _, p := range []link{{Path: "/", Name: "Anomalies"}, {Path: "/roles", Name: "Roles"}, {Path: "/explain", Name: "Who may what"}, {Path: "/verdicts", Name: "Verdicts"}} {
 		p.Here = p.Path == path
 		l.Nav = append(l.Nav, p)
 	}
