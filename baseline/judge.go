@@ -23,7 +23,8 @@ type judgement struct {
 
 // judgeCount judges a count by a negative binomial.
 func judgeCount(m *model, x float64) judgement {
-	return judgement{tails: m.dist.Tails(x), logAt: m.dist.logAt(x), stratum: m.stratum}
+	t, at := m.dist.tailsAt(x)
+	return judgement{tails: t, logAt: at, stratum: m.stratum}
 }
 
 // judgeShare judges x of n events by a beta-binomial.

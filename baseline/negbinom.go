@@ -20,21 +20,31 @@ const poissonBelow = 1e-9
 // r = 1/Dispersion and q = Mean/(Mean + r); in the limit the incomplete gamma
 // function P(x+1, Mean) (NIST DLMF 8.17.24 and 8.4.10).
 func (d NegBinomial) Tails(x float64) Tails {
+	t, _ := d.tailsAt(x)
+	return t
+}
+
+// tailsAt is Tails, and the log of the probability of x itself.
+func (d NegBinomial) tailsAt(x float64) (t Tails, at float64) {
 	x = math.Max(math.Floor(x), 0)
 	if !(d.Mean > 0) {
 		if x == 0 {
-			return Tails{Up: -math.Ln2, Low: -math.Ln2}
+			return Tails{Up: -math.Ln2, Low: -math.Ln2}, 0
 		}
-		return Tails{Up: lowestLog, Low: 0}
+		return Tails{Up: lowestLog, Low: 0}, math.Inf(-1)
 	}
+	at = d.logAt(x)
 	var above, upTo float64
-	if d.Dispersion < poissonBelow {
+	switch {
+	case x == 0: // the most frequent count by far
+		above, upTo = log1mExp(at), at
+	case d.Dispersion < poissonBelow:
 		above, upTo = logIncGamma(x+1, d.Mean)
-	} else {
+	default:
 		r := 1 / d.Dispersion
 		above, upTo = logIncBeta(x+1, r, d.Mean/(d.Mean+r), r/(d.Mean+r))
 	}
-	return midTails(above, upTo, d.logAt(x))
+	return midTails(above, upTo, at), at
 }
 
 // logAt is log P(X = x).

@@ -141,7 +141,7 @@ func BlockOf(scale cluster.Scale, window int64) int64 {
 const numFeatures = int(cluster.AllFeatures)
 
 // Table is the calibration of one scale over the last [Blocks] blocks of event
-// time. It takes 3.2 KB for each feature and stratum that has windows, and 320 KB at
+// time. It takes 3.3 KB for each feature and stratum that has windows, and 320 KB at
 // most.
 type Table struct {
 	scale cluster.Scale
@@ -151,6 +151,8 @@ type Table struct {
 	newest int64
 	begun  bool
 	cells  [numFeatures][Strata]*[Blocks]Tally
+	// in is what the corrections that a cell met last make of the levels.
+	in [numFeatures][Strata]*[sides]inForce
 
 	corrections Corrections
 }
@@ -204,10 +206,35 @@ func (t *Table) AddCorrected(f cluster.Feature, s Stratum, p PIT, in [2]Correcti
 		cell = new([Blocks]Tally)
 		t.cells[f][s] = cell
 	}
-	cell[slot(t.newest)].count(p, in)
+	now := t.in[f][s]
+	if now == nil {
+		now = new([sides]inForce)
+		t.in[f][s] = now
+	}
+	for side := range now {
+		now[side].become(in[side])
+	}
+	cell[slot(t.newest)].count(p, now)
 }
 
-func (t *Tally) count(p PIT, in [sides]Correction) {
+// inForce is a correction, and the nominal probability beyond each level that is
+// calibrated by it; those of the levels themselves are not kept.
+type inForce struct {
+	Correction
+	beyond [NumLevels]float64
+}
+
+func (c *inForce) become(in Correction) {
+	if c.Correction == in {
+		return
+	}
+	c.Correction = in
+	for l, z := range Levels {
+		c.beyond[l] = probability(in.Nominal(z))
+	}
+}
+
+func (t *Tally) count(p PIT, in *[sides]inForce) {
 	t.N++
 	weight := float64(unit)
 	if p.Folded {
@@ -217,11 +244,12 @@ func (t *Tally) count(p PIT, in [sides]Correction) {
 		if outer >= nearest {
 			continue // not beyond the least level, however corrected
 		}
-		for l, z := range Levels {
+		corrected := in[side].Correction != (Correction{})
+		for l := range Levels {
 			beyond := uint32(math.Round(weight * p.beyond(outer, nominal[l])))
 			t.Nominal[side][l] += beyond
-			if in[side] != (Correction{}) {
-				beyond = uint32(math.Round(weight * p.beyond(outer, probability(in[side].Nominal(z)))))
+			if corrected {
+				beyond = uint32(math.Round(weight * p.beyond(outer, in[side].beyond[l])))
 			}
 			t.Corrected[side][l] += beyond
 		}
