@@ -165,7 +165,7 @@ func (r *running) awaitSome(t testing.TB, n uint64) {
 
 func (r *running) until(t testing.TB, done func() bool) {
 	t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(5 * time.Minute) // the race detector takes its time
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
