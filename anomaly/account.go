@@ -1,6 +1,7 @@
 package anomaly
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -44,12 +45,30 @@ func (d *Detector) recount(a *Account, w *cluster.Window, v *Verdict, usual *Usu
 	}
 	a.New = w.Detail.AppendNew(nil, maxNew)
 	a.Evidence = evidence(w.Detail, v.Driver, a.Subjects)
+	f, expected, up, ok := a.dating(v)
+	if !ok {
+		return
+	}
+	d.steps = w.Detail.AppendSteps(d.steps[:0], f)
+	if k := changed(d.steps, expected, up); k > 0 {
+		a.BeganAt = start + (end-start)/int64(len(d.steps))*int64(k)
+	}
+}
+
+// dating returns the count that tells when a window changed, and what was expected
+// of it: the driver, or where that is no count the one that deviates most beyond
+// the exceedance. It is false where there is none.
+func (a *Account) dating(v *Verdict) (f cluster.Feature, expected float64, up, ok bool) {
 	if v.Driver < cluster.NumFeatures {
-		d.steps = w.Detail.AppendSteps(d.steps[:0], v.Driver)
-		if k := changed(d.steps, v.Expected, v.Up); k > 0 {
-			a.BeganAt = start + (end-start)/int64(len(d.steps))*int64(k)
+		return v.Driver, v.Expected, v.Up, true
+	}
+	for i := range a.Features {
+		named := &a.Features[i]
+		if f := slices.Index(featureNames[:cluster.NumFeatures], named.Name); f >= 0 && math.Abs(named.Z) > baseline.Exceedance {
+			return cluster.Feature(f), named.Expected, named.Z > 0, true
 		}
 	}
+	return 0, 0, false, false
 }
 
 // shares returns the most active names of a facet, with their shares of the events.

@@ -66,8 +66,9 @@ type Anomaly struct {
 	New []cluster.Novelty
 	// Evidence are at most 3 of that window's events.
 	Evidence []cluster.Sample
-	// BeganAt is when the driving feature changed, to the pane, as far as the
-	// window shows it; zero when it does not.
+	// BeganAt is when the driving feature changed, or where that is no count the
+	// count that deviates most: to the pane where the window shows it, and to the
+	// window where those before it do. Zero when they do not.
 	BeganAt time.Time
 	// Like is the role key that the subject's behaviour is most alike, where that
 	// is not its own; else empty.

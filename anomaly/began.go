@@ -1,6 +1,11 @@
 package anomaly
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"github.com/logcluster/logcluster/cluster"
+)
 
 // changed returns the step at which counts left their usual rate, by maximum
 // likelihood of a Poisson change point: the first k steps have the usual rate,
@@ -34,4 +39,25 @@ func changed(counts []uint32, expected float64, up bool) int {
 		}
 	}
 	return at
+}
+
+// before returns when the events of a cluster left their usual rate, for a window of
+// the short scale that is past that as a whole, as far as the windows before it
+// show: to the length of a window, in Unix nanoseconds. It is zero when they do not.
+func (j *judging) before(r *Recent, v *Verdict) int64 {
+	if r == nil || v.Driver != cluster.Events || j.fraction <= 0 {
+		return 0
+	}
+	// Of the windows, which overlap, those that do not, ending with the last.
+	j.steps = j.steps[:0]
+	stride := max(1, int(math.Round(1/j.fraction)))
+	for i := len(r.Events) - 1; i >= 0; i -= stride {
+		j.steps = append(j.steps, r.Events[i])
+	}
+	slices.Reverse(j.steps)
+	k := changed(j.steps, v.Expected*float64(len(j.steps)), v.Up)
+	if k == 0 {
+		return 0
+	}
+	return j.ev.End - int64(len(j.steps)-k)*(j.ev.End-j.ev.Start)
 }

@@ -138,6 +138,9 @@ func (j *judging) note(c *candidate) {
 			usual = &c.recent.Usual
 		}
 		j.recount(&s.account, c.window, &s.Verdict, usual, j.ev.Start, j.ev.End)
+		if s.account.BeganAt == 0 && tr.BeganAt == 0 && !s.born {
+			s.account.BeganAt = j.before(c.recent, &s.Verdict)
+		}
 	}
 	tr.Last = s.account
 	if c.logP < tr.PeakLogP || tr.Peak.Features == nil {
