@@ -182,7 +182,7 @@ func (d *Delays) learn(x *cluster.Latencies, weight float64) {
 	if x.N == 0 {
 		return
 	}
-	n, mean := float64(x.N), meanLatency(x)
+	n, mean := float64(x.N), x.Mean()
 	d.Windows += weight
 	d.N += weight * n
 	d.Inside += weight * math.Max(float64(x.Square)/(latencySteps*latencySteps)-n*mean*mean, 0)
@@ -193,11 +193,6 @@ func (d *Delays) learn(x *cluster.Latencies, weight float64) {
 
 // latencySteps are the steps of a [cluster.Latencies] per power of two.
 const latencySteps = 256
-
-// meanLatency is the mean log2 of the latency in µs.
-func meanLatency(x *cluster.Latencies) float64 {
-	return float64(x.Sum) / (latencySteps * float64(x.N))
-}
 
 func (p *Parts) learn(x part, weight float64) {
 	if x.n == 0 {

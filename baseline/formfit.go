@@ -142,7 +142,7 @@ func (f *form) usual(of cluster.Feature, x *cluster.Shape, in [2]calibration.Cor
 	switch of {
 	case cluster.Latency:
 		d := f.latency.of(float64(x.Latency.N))
-		if math.Abs(meanLatency(&x.Latency)-d.Mean) <= limit*d.Scale {
+		if math.Abs(x.Latency.Mean()-d.Mean) <= limit*d.Scale {
 			return true // no t distribution has less in its tails than the normal
 		}
 	case cluster.VerbMix, cluster.OutcomeMix:
@@ -193,7 +193,7 @@ func (f *form) stratum(of cluster.Feature, x *cluster.Shape) calibration.Stratum
 func (f *form) tails(of cluster.Feature, x *cluster.Shape) Tails {
 	switch of {
 	case cluster.Latency:
-		return f.latency.of(float64(x.Latency.N)).Tails(meanLatency(&x.Latency))
+		return f.latency.of(float64(x.Latency.N)).Tails(x.Latency.Mean())
 	case cluster.VerbMix, cluster.OutcomeMix:
 		// A mix deviates upwards only: its tail is that of both sides.
 		up := MixTails(f.mix(of, x)).Up - math.Ln2

@@ -92,7 +92,7 @@ func (f *form) describe(o *Opinion, x *cluster.Shape) {
 	switch o.Feature {
 	case cluster.Latency:
 		low, high := f.latency.band(float64(x.Latency.N))
-		o.Observed = seconds(meanLatency(&x.Latency))
+		o.Observed = seconds(x.Latency.Mean())
 		o.Expected, o.Low, o.High = seconds(f.latency.mean), seconds(low), seconds(high)
 	case cluster.VerbMix, cluster.OutcomeMix:
 		o.Observed, o.Expected, o.High = otherwise(f.mix(o.Feature, x))

@@ -65,9 +65,6 @@ func logTBeyond(t, df float64) (beyond, rest float64) {
 	return beyond, log1mExp(beyond)
 }
 
-// Z is the z-score of the value x.
-func (d StudentT) Z(x float64) float64 { return d.Tails(x).Z() }
-
 // Quantile returns the value below which the probability is p, 0 < p < 1.
 func (d StudentT) Quantile(p float64) float64 {
 	if !(d.Scale > 0) || !(d.DF > 0) || math.IsNaN(p) {

@@ -26,6 +26,8 @@ func floodConfig() Config {
 	c := DefaultConfig()
 	c.MaxClusters, c.MaxNewClusters, c.MaxFingerprints, c.MaxSeen = 2_000, 1_000, 1<<16, 1<<16
 	c.MaxDistinct, c.MaxTenants = 256, 100
+	// The longer scales are all there before the flood is over.
+	c.MediumWindow, c.LongWindow, c.LongSlide = 20*time.Minute, 40*time.Minute, 10*time.Minute
 	return c
 }
 
@@ -145,10 +147,16 @@ func heap() uint64 {
 // Memory in bytes.
 const (
 	slotBytes = uint64(unsafe.Sizeof(slot{})) * 8 / 3 * 2 // of an entry: tables are 3/8 full at least, and outgrown ones are kept for others
-	// partialBytes are of a partial of one event with its six tables, key and
-	// name, seriesBytes of a cluster with its own.
+	// partialBytes are of a partial of one event with its seven tables, key,
+	// sample and name, seriesBytes of a cluster with its own.
 	partialBytes = 1500
 	seriesBytes  = 2500
+	// reachBytes are of what such a cluster has at a longer scale: itself (0.4 KB),
+	// a step with its names (0.5), four tables of marks (0.3), what is shown (0.6),
+	// a row that waits to become final (0.3), and a late partial.
+	reachBytes = 2100 + partialBytes
+	// scales are the longer ones.
+	scales = uint64(2)
 )
 
 // mostOf is how much one tenant may take by its limits when no cluster of it but
@@ -156,11 +164,19 @@ const (
 func mostOf(c *Config) uint64 {
 	seen := 2 * 2 * slotBytes * uint64(c.MaxFingerprints+4*c.MaxSeen) // two generations, keys and quotas
 	open := uint64(fullPanes*max(c.MaxClusters, minOpen)) * partialBytes
-	clusters := uint64(c.MaxClusters) * (seriesBytes + 2*partialBytes)
+	clusters := uint64(c.MaxClusters) * (seriesBytes + 2*partialBytes + scales*reachBytes)
 	// The overflow and one cluster have all their sets full in each pane that is
 	// kept: two windows, and what is open.
 	panes := uint64((2*c.Window + c.OutOfOrderness + c.MaxAhead + c.Grace) / c.Pane)
 	full := 2 * panes * uint64(2*c.MaxDistinct) * (6*slotBytes + 100)
+	// At a longer scale they have a name for every subject of a step and for some
+	// objects, namespaces and sources; and marks of all four, up to the double cap
+	// and those of one more step.
+	steps := uint64(c.MediumWindow/c.MediumSlide+c.LongWindow/c.LongSlide) + 2*scales
+	full += 2 * steps * uint64(c.MaxDistinct+3*topsOfStep) * (slotBytes + 100)
+	full += 2 * scales * numSets * uint64(3*c.MaxDistinct) * slotBytes
+	// What one step is gathered in holds the keys of all its panes.
+	full += numSets * uint64(c.MediumSlide/c.Pane) * uint64(c.MaxDistinct) * slotBytes
 	return seen + open + clusters + full
 }
 
@@ -244,7 +260,7 @@ func TestFloodOfTenants(t *testing.T) {
 	})
 	// Every tenant but the calm ones has one event and one cluster.
 	grown := most - before
-	bound := uint64(w.cfg.MaxTenants)*(2_000+seriesBytes+partialBytes) + fullPanes*minOpen*(partialBytes+500) + mostOf(&w.cfg) + 50<<20
+	bound := uint64(w.cfg.MaxTenants)*(2_000+seriesBytes+partialBytes+scales*reachBytes) + fullPanes*minOpen*(partialBytes+500) + mostOf(&w.cfg) + 50<<20
 	t.Logf("%d MB more for %d tenants, at most %d", grown>>20, d.n, bound>>20)
 	if grown > bound {
 		t.Errorf("the heap has grown by %d MB, the bound is %d", grown>>20, bound>>20)

@@ -133,16 +133,6 @@ func (l *Latencies) Mean() float64 {
 	return float64(l.Sum) / (float64(l.N) * latencySteps)
 }
 
-// Variance returns the sample variance (divided by N - 1) of that logarithm, 0
-// when there are fewer than two.
-func (l *Latencies) Variance() float64 {
-	if l.N < 2 {
-		return 0
-	}
-	n, sum := float64(l.N), float64(l.Sum)
-	return max(float64(l.Square)-sum*sum/n, 0) / ((n - 1) * latencySteps * latencySteps)
-}
-
 func (l *Latencies) note(nanoseconds int64) {
 	if nanoseconds < 0 {
 		return
