@@ -49,7 +49,8 @@ type Alert struct {
 	New []Novelty `json:"new,omitempty"`
 	// Evidence are records of the window, at most 3.
 	Evidence []Record `json:"evidence,omitempty"`
-	// BeganAt is when the driving feature changed, null when that does not show.
+	// BeganAt is when the driving feature changed, or where that is no count the
+	// count that deviates most; null when that does not show.
 	BeganAt *time.Time `json:"began_at"`
 	// Like is the role whose subjects behave most like this one, when that is
 	// not its own.

@@ -38,8 +38,10 @@ type Config struct {
 	// is resolved. What fires again within twice the cool-down needs four times as
 	// long each time, up to that, so that what flaps is one alert that stays.
 	ResolveAfter time.Duration `yaml:"resolve_after"`
-	// CoolDown is how long after it was resolved the same cluster fires again
-	// for the same feature only when that is clearly more unlikely than before.
+	// CoolDown is how long after it was resolved the same cluster fires again for a
+	// feature that drove it, or for more that is new of the same subject, only when
+	// that is clearly more unlikely than before. What began in it waits for as long
+	// again.
 	CoolDown time.Duration `yaml:"cool_down"`
 	// TopK is how many anomalies of a tenant are ranked and shown, and of how many
 	// people are told within the length of a window. Those past the cut are in the
