@@ -145,7 +145,9 @@ func (o *oracle) windows(s oracleScale, start int64, tenant string, in, fresh fu
 		events := byCluster[id]
 		w := Window{Cluster: events[0].cluster.key, FirstPane: events[0].cluster.first}
 		w.Counts, w.Shape = o.count(events), oracleShape(events)
-		if before := start - s.window; s.scale != Short && before >= 0 && o.gap(before, start) <= s.slide {
+		// Late events don't tell who stayed, and a window of nothing else has no answer.
+		onTime := slices.ContainsFunc(events, func(p *placed) bool { return !p.late })
+		if before := start - s.window; onTime && s.scale != Short && before >= 0 && o.gap(before, start) <= s.slide {
 			w.Stayed, w.Either = o.stability(events[0].cluster, before, start, start+s.window)
 		}
 		w.Fresh = o.count(slices.DeleteFunc(slices.Clone(events), func(p *placed) bool { return !fresh(p) }))

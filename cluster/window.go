@@ -91,7 +91,8 @@ type Shape struct {
 	// were active in one of the two: Stayed / Either is the Jaccard overlap.
 	// Late events are not in them. Both are zero where the window before is not
 	// known: at the short scale, whose subjects are not kept for so long, and
-	// when the source was not alive for most of it.
+	// when the source was not alive for most of it; and for a window that has
+	// late events only.
 	Stayed, Either uint32
 }
 
