@@ -136,7 +136,7 @@ func TestMemoryOfACluster(t *testing.T) {
 // cluster is asked at every scale, with a week of history. It takes minutes to
 // play that week:
 //
-//	go test ./baseline -run XXX -bench FiftyThousand -benchtime 3x
+//	go test ./baseline -run '^$' -bench FiftyThousand -benchtime 3x
 func BenchmarkFiftyThousand(b *testing.B) {
 	if testing.Short() {
 		b.Skip("plays a week of 50,000 clusters: skipped by -short")

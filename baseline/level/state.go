@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// State is all that a [Series] knows, plain and bounded (about 20 KB): what a
+// State is all that a [Series] knows, plain and bounded: what a
 // restart needs to go on as if nothing had happened. Times are Unix
 // nanoseconds.
 type State struct {

@@ -160,7 +160,7 @@ func (c *constant) judge(t *testing.T, by string) (found, wrong string) {
 // TestInShort prints the detection in one line, for TestSweepCode.
 func TestInShort(t *testing.T) {
 	if !*inShort {
-		t.Skip("for TestSweepCode")
+		t.Skip("what TestSweepCode runs for each constant: ask for that with -sweep-code")
 	}
 	p, _ := replay(load(t, stream.ByRole()), engine.DefaultConfig())
 	fmt.Printf("in short: %d (%d, %d); %.1f\n", p.Found, p.Exact, p.InTime, p.FalsePerDay.Value)

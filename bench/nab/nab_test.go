@@ -21,7 +21,7 @@ var (
 // that nothing was chosen with.
 func TestSyntheticCorpora(t *testing.T) {
 	if !*judge {
-		t.Skip("takes a minute: go test ./bench/nab -nab -v")
+		t.Skip("a table for people, of a minute: make series")
 	}
 	var corpus []Series
 	for i := range *seeds {
@@ -35,7 +35,7 @@ func TestBenchmarkCorpus(t *testing.T) {
 	dir := os.Getenv("LOGCLUSTER_NAB")
 	switch {
 	case !*judge:
-		t.Skip("go test ./bench/nab -nab -v")
+		t.Skip("a table for people: ask for it with -nab, or make series")
 	case dir == "":
 		t.Skip("LOGCLUSTER_NAB does not name a folder with data/ and labels/combined_windows.json of the Numenta Anomaly Benchmark (AGPL, not bundled)")
 	}

@@ -175,7 +175,7 @@ func TestSyntheticIsRepeatable(t *testing.T) {
 // with room for what a change of a default moves.
 func TestBetterThanRivals(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("scores a corpus: skipped by -short")
 	}
 	corpus := Synthetic(1)
 	best := map[string]float64{}

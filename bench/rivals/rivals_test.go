@@ -68,7 +68,7 @@ func heap() int64 {
 //	go test ./bench/rivals -run Rivals -rivals -v
 func TestRivals(t *testing.T) {
 	if !*beside {
-		t.Skip("a table for people: ask for it with -rivals")
+		t.Skip("a table for people: make detection, or -rivals")
 	}
 	r := load(t, stream.ByRole())
 	ours := runOurs(r)

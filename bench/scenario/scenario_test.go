@@ -139,7 +139,7 @@ func TestPlansAreRepeatable(t *testing.T) {
 //	go test ./bench/scenario -run MadeUpAttacks$ -seeds 100 -v -timeout 30m
 func TestMadeUpAttacks(t *testing.T) {
 	if *seeds == 0 {
-		t.Skip("a table for people: ask for it with -seeds 100")
+		t.Skip("a table for people: make scenarios, or -seeds 100")
 	}
 	r, err := stream.Read(filepath.Join(stream.Folder("../.."), "dev"), stream.Options{Keying: stream.ByRole(), Text: true})
 	if errors.Is(err, os.ErrNotExist) {
